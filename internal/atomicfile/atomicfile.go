@@ -1,11 +1,12 @@
 // Package atomicfile writes files that are either there whole or not there at
 // all, and reads files without following symbolic links.
 //
-// A file is written beside its target under a temporary name that starts with
-// a dot and ends in ".tmp", with mode 0600, and takes the target's name only
-// when it is complete. After an error nothing of it is left; after a crash at
-// any moment the target is the old file or the new one. Targets that are
-// symbolic links or anything else but regular files are refused.
+// A file is written in the folder of its target, with mode 0600 and without a
+// name where the system can do that, else under a temporary one that starts
+// with a dot and ends in ".tmp". It takes the target's name only when it is
+// complete. After an error nothing of it is left; after a crash at any moment
+// the target is the old file or the new one. Targets that are symbolic links or
+// anything else but regular files are refused.
 //
 // Functions may be called concurrently, also for one target: the last to
 // finish wins.
@@ -37,10 +38,15 @@ func WriteNoSync(path string, data []byte, perm fs.FileMode) error {
 }
 
 func write(path string, data []byte, perm fs.FileMode, sync bool) error {
-	f, err := create(path, perm, sync)
+	f, err := create(path, perm, sync, openTemp)
 	if err != nil {
 		return err
 	}
+	return f.fill(data)
+}
+
+// fill writes the one content that the file is to have.
+func (f *File) fill(data []byte) error {
 	if _, err := f.Write(data); err != nil {
 		_ = f.Close() // the write's error is the one to report
 		return err
@@ -54,29 +60,26 @@ type File struct {
 	path string
 	perm fs.FileMode
 	sync bool
-	temp *os.File // nil after Commit or Close
+	temp *temp // nil after Commit or Close
+
+	place func(from, to string) error // gives the complete file its name
 }
 
 // Create starts a file that Commit gives the name path. The folder must exist.
 // The caller must call Close, which undoes everything unless Commit succeeded.
 func Create(path string, perm fs.FileMode) (*File, error) {
-	return create(path, perm, true)
+	return create(path, perm, true, openTemp)
 }
 
-func create(path string, perm fs.FileMode, sync bool) (*File, error) {
+func create(path string, perm fs.FileMode, sync bool, open func(dir, stem string) (temp, error)) (*File, error) {
 	if err := checkTarget(path); err != nil {
 		return nil, err
 	}
-	dir, stem := filepath.Split(path)
-	if dir == "" {
-		dir = "."
-	}
-	// CreateTemp opens with O_EXCL and mode 0600.
-	temp, err := os.CreateTemp(dir, "."+stem[:min(len(stem), maxStem)]+".*.tmp")
+	t, err := open(filepath.Dir(path), filepath.Base(path))
 	if err != nil {
 		return nil, failure("creating", path, err)
 	}
-	return &File{path: path, perm: perm, sync: sync, temp: temp}, nil
+	return &File{path: path, perm: perm, sync: sync, temp: &t, place: os.Rename}, nil
 }
 
 // Write appends at the current offset.
@@ -133,6 +136,9 @@ func (f *File) finish() error {
 	if err := f.temp.Chmod(f.perm); err != nil {
 		return err
 	}
+	if err := f.temp.settle(); err != nil {
+		return err
+	}
 	// Network file systems may report a failed write only here.
 	if err := f.temp.Close(); err != nil {
 		return err
@@ -141,7 +147,7 @@ func (f *File) finish() error {
 	if err := checkTarget(f.path); err != nil {
 		return err
 	}
-	return os.Rename(f.temp.Name(), f.path)
+	return f.place(f.temp.name, f.path)
 }
 
 // Close drops a file that was not committed. It does nothing after Commit or
@@ -150,13 +156,9 @@ func (f *File) Close() error {
 	if f.temp == nil {
 		return nil
 	}
-	name := f.temp.Name()
-	closeErr := f.temp.Close()
-	if errors.Is(closeErr, fs.ErrClosed) {
-		closeErr = nil // Commit got that far
-	}
+	err := f.temp.remove()
 	f.temp = nil
-	return failure("dropping", f.path, errors.Join(closeErr, os.Remove(name)))
+	return failure("dropping", f.path, err)
 }
 
 // checkTarget refuses to replace anything but a regular file.

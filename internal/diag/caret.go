@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -14,7 +15,7 @@ const (
 	maxWidth  = 100    // columns of source shown; longer lines are cut around the caret
 	lead      = 60     // columns kept before the caret of a line that is cut
 	ellipsis  = "..."  // stands for what was cut
-	noPrint   = '?'    // stands for a control character
+	noPrint   = "?"    // stands for a control character
 	caretSign = "^"
 )
 
@@ -51,19 +52,18 @@ func (r *Report) line(pos Pos) (string, bool) {
 // col. A column beyond the end, as that of something missing, gets its caret
 // right after the line.
 func writeCaret(b *bytes.Buffer, line string, col int) {
-	cells, caret := layOut(line, col)
-	cells, caret = cut(cells, caret)
-	b.WriteString(strings.TrimRight(indent+string(cells), " \x00"))
+	cells, caret := cut(layOut(line, col))
+	b.WriteString(strings.TrimRight(indent+strings.Join(cells, ""), " "))
 	b.WriteByte('\n')
 	if col > 0 {
 		b.WriteString(indent + strings.Repeat(" ", caret) + caretSign + "\n")
 	}
 }
 
-// layOut turns a line into one rune per column of a terminal, and returns the
-// column, from 0, at which the caret for code point col stands. The second
-// column of a wide character is held by a zero rune, which is not printed.
-func layOut(line string, col int) (cells []rune, caret int) {
+// layOut splits a line into the columns of a terminal, and returns the column,
+// from 0, at which the caret for code point col stands. The second column of a
+// wide character is an empty string, so that joined cells are the line again.
+func layOut(line string, col int) (cells []string, caret int) {
 	caret = -1
 	n := 0
 	for _, c := range line {
@@ -73,42 +73,78 @@ func layOut(line string, col int) (cells []rune, caret int) {
 		}
 		switch {
 		case c == '\t':
-			cells = append(cells, ' ')
+			cells = append(cells, " ")
 			for len(cells)%tabStop != 0 {
-				cells = append(cells, ' ')
+				cells = append(cells, " ")
 			}
-		case unicode.Is(unicode.Mn, c):
+		case unicode.Is(unicode.Mn, c) && len(cells) > 0:
 			// A combining mark takes no column; the caret goes under its letter.
+			last := len(cells) - 1
+			if cells[last] == "" {
+				last-- // the letter is a wide one
+			}
+			cells[last] += string(c)
 			if n == col {
-				caret = max(0, len(cells)-1)
+				caret = last
 			}
 		case hidden(c):
 			cells = append(cells, noPrint)
+		case wide(c):
+			cells = append(cells, string(c), "")
 		default:
-			cells = append(cells, c)
+			cells = append(cells, string(c))
 		}
 	}
-	if caret < 0 {
+	switch {
+	case col <= 0:
+		caret = 0
+	case caret < 0:
 		caret = len(cells)
 	}
 	return cells, caret
 }
 
 // cut shortens cells to maxWidth columns that include the caret.
-func cut(cells []rune, caret int) ([]rune, int) {
+func cut(cells []string, caret int) ([]string, int) {
 	if len(cells) <= maxWidth {
 		return cells, caret
 	}
 	from := max(0, min(caret-lead, len(cells)-maxWidth))
 	to := min(len(cells), from+maxWidth)
-	var out []rune
-	if from > 0 {
-		out = append(out, []rune(ellipsis)...)
+	shown := slices.Clone(cells[from:to])
+	if shown[0] == "" {
+		shown[0] = " " // the first column of this wide character is cut off
 	}
-	shifted := caret - from + len(out)
-	out = append(out, cells[from:to]...)
 	if to < len(cells) {
-		out = append(out, []rune(ellipsis)...)
+		if cells[to] == "" {
+			shown[len(shown)-1] = " " // and here the second is
+		}
+		shown = append(shown, ellipsis)
 	}
-	return out, shifted
+	if from > 0 {
+		shown = append([]string{ellipsis}, shown...)
+		caret += len(ellipsis)
+	}
+	return shown, caret - from
+}
+
+// wide reports whether terminals give c two columns: the larger blocks of
+// East_Asian_Width W and F in Unicode's UAX #11.
+func wide(c rune) bool {
+	switch {
+	case c < 0x1100:
+		return false
+	case c <= 0x115f, // Hangul Jamo
+		c >= 0x2e80 && c <= 0xa4cf && c != 0x303f, // CJK, Kana, Yi
+		c >= 0xac00 && c <= 0xd7a3,                // Hangul syllables
+		c >= 0xf900 && c <= 0xfaff,                // CJK compatibility
+		c >= 0xfe30 && c <= 0xfe6f,                // CJK compatibility forms
+		c >= 0xff01 && c <= 0xff60,                // fullwidth forms
+		c >= 0xffe0 && c <= 0xffe6,
+		c >= 0x1f300 && c <= 0x1f64f, // pictographs
+		c >= 0x1f900 && c <= 0x1f9ff,
+		c >= 0x20000 && c <= 0x3fffd: // CJK extensions
+		return true
+	}
+	return false
 }

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -26,10 +25,8 @@ var packages = map[string]string{
 	"ignition-validate": "ignition",
 	"ip":                "iproute2",
 	"mkfs.ext4":         "e2fsprogs",
-	"mount":             "mount",
 	"nsenter":           "util-linux",
 	"ping":              "iputils-ping",
-	"python3":           "python3",
 	"setpriv":           "util-linux",
 	"ssh":               "openssh-client",
 	"ssh-keygen":        "openssh-client",
@@ -78,9 +75,4 @@ func missing(t testing.TB, required bool, format string, args ...any) {
 		t.Fatalf(format+" ("+variable+" forbids skipping)", args...)
 	}
 	t.Skipf(format, args...)
-}
-
-// lines splits the output of a program into its lines that are not blank.
-func lines(out []byte) []string {
-	return strings.Fields(string(out))
 }

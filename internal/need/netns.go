@@ -92,7 +92,7 @@ func killIn(t testing.TB, ip, name string) {
 	t.Helper()
 	for range 20 {
 		out, err := exec.Command(ip, "netns", "pids", name).Output()
-		pids := lines(out)
+		pids := strings.Fields(string(out))
 		if err != nil || len(pids) == 0 {
 			return
 		}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os/exec"
 	"syscall"
 	"time"
@@ -85,11 +86,16 @@ func (Exec) Run(ctx context.Context, c Command) error {
 	return failure
 }
 
-// cause drops the layer of exec.Error that repeats the program's name.
+// cause drops the layers of errors that repeat the program's name. The error
+// of a missing working folder stays as it is.
 func cause(err error) error {
 	var execErr *exec.Error
 	if errors.As(err, &execErr) {
 		return execErr.Err
+	}
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) && pathErr.Op == "fork/exec" {
+		return pathErr.Err
 	}
 	return err
 }
