@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"os/exec"
 	"syscall"
 	"time"
@@ -64,6 +65,12 @@ func (Exec) Run(ctx context.Context, c Command) error {
 	if len(c.Argv) == 0 || c.Argv[0] == "" {
 		return &Error{ExitCode: -1, Err: errors.New("no program given")}
 	}
+	if c.Dir != "" {
+		// A process that cannot change to its folder blames the program.
+		if _, err := os.Stat(c.Dir); err != nil {
+			return &Error{Argv0: c.Argv[0], ExitCode: -1, Err: err}
+		}
+	}
 	var stderr tail
 	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...) //nolint:gosec // running what it is given is its purpose
 	cmd.Dir, cmd.Env, cmd.Stdin, cmd.Stdout = c.Dir, c.Env, c.Stdin, c.Stdout
@@ -86,8 +93,7 @@ func (Exec) Run(ctx context.Context, c Command) error {
 	return failure
 }
 
-// cause drops the layers of errors that repeat the program's name. The error
-// of a missing working folder stays as it is.
+// cause drops the layers of errors that repeat the program's name.
 func cause(err error) error {
 	var execErr *exec.Error
 	if errors.As(err, &execErr) {
