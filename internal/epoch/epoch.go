@@ -30,5 +30,5 @@ func FromEnv(lookup func(string) (string, bool), fallback time.Time) (time.Time,
 		return time.Time{}, fmt.Errorf("reading %s: %q is not a number of seconds since 1970 (0 to %d)",
 			Variable, value, int64(maxSeconds))
 	}
-	return time.Unix(int64(seconds), 0).UTC(), nil //nolint:gosec // at most maxSeconds
+	return time.Unix(int64(seconds), 0).UTC(), nil
 }

@@ -8,36 +8,45 @@
 package need
 
 import (
+	_ "embed"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
 const variable = "INGOT_TEST_REQUIRE"
 
-// packages names the Debian package of each program whose package has another
-// name.
-var packages = map[string]string{
-	"ansible-inventory": "ansible-core",
-	"etcd":              "etcd-server",
-	"etcdctl":           "etcd-client",
-	"ignition-validate": "ignition",
-	"ip":                "iproute2",
-	"mkfs.ext4":         "e2fsprogs",
-	"nsenter":           "util-linux",
-	"ping":              "iputils-ping",
-	"setpriv":           "util-linux",
-	"ssh":               "openssh-client",
-	"ssh-keygen":        "openssh-client",
-	"tincd":             "tinc",
-	"unshare":           "util-linux",
-	"umount":            "mount",
+// list says which Debian package has which program. scripts/setup.sh reads it
+// too.
+//
+//go:embed packages.txt
+var list string
+
+// packageOf returns the Debian package of a program.
+func packageOf(program string) (string, bool) {
+	for line := range strings.Lines(list) {
+		if f := strings.Fields(line); len(f) == 2 && f[0] == program {
+			return f[1], true
+		}
+	}
+	return "", false
 }
 
 // Tool returns the path of a program. It looks in PATH and then in the sbin
-// folders, which Debian leaves out of the PATH of normal users.
+// folders, which Debian leaves out of the PATH of normal users. The program
+// must be listed in packages.txt.
 func Tool(t testing.TB, name string) string {
+	t.Helper()
+	pkg, ok := packageOf(name)
+	if !ok {
+		t.Fatalf("the program %q is not listed in internal/need/packages.txt: add it and its package", name)
+	}
+	return tool(t, name, pkg)
+}
+
+func tool(t testing.TB, name, pkg string) string {
 	t.Helper()
 	if path, err := exec.LookPath(name); err == nil {
 		return path
@@ -46,10 +55,6 @@ func Tool(t testing.TB, name string) string {
 		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
 			return path
 		}
-	}
-	pkg, ok := packages[name]
-	if !ok {
-		pkg = name
 	}
 	missing(t, os.Getenv(variable) != "", "needs the program %q: install it with: apt-get install %s", name, pkg)
 	return ""

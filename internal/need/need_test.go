@@ -3,9 +3,11 @@ package need_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -44,36 +46,67 @@ func ask(t *testing.T, question func(tb testing.TB)) (ended, message string) {
 }
 
 func TestToolMissing(t *testing.T) {
-	for _, tc := range []struct{ require, tool, ended, pkg string }{
-		{"", "no-such-tool", "skip", "apt-get install no-such-tool"},
-		{"tools", "no-such-tool", "fail", "apt-get install no-such-tool"},
-		{"1", "no-such-tool", "fail", "apt-get install no-such-tool"},
-	} {
-		t.Run(tc.require, func(t *testing.T) {
-			t.Setenv("INGOT_TEST_REQUIRE", tc.require)
-			ended, message := ask(t, func(tb testing.TB) { need.Tool(tb, tc.tool) })
-			if ended != tc.ended || !strings.Contains(message, tc.pkg) {
-				t.Errorf("got %s %q, want %s and %q", ended, message, tc.ended, tc.pkg)
-			}
-		})
+	t.Setenv("PATH", t.TempDir())
+	const tool = "tincd-of-no-machine"
+	for require, want := range map[string]string{"": "skip", "tools": "fail", "1": "fail"} {
+		t.Setenv("INGOT_TEST_REQUIRE", require)
+		ended, message := ask(t, func(tb testing.TB) { need.ToolOf(tb, tool, "tinc") })
+		if ended != want || !strings.Contains(message, tool) || !strings.Contains(message, "apt-get install tinc") {
+			t.Errorf("%q: got %s %q, want %s", require, ended, message, want)
+		}
+	}
+}
+
+func TestToolNotListed(t *testing.T) {
+	if ended, message := ask(t, func(tb testing.TB) { need.Tool(tb, "no-such-tool") }); ended != "fail" {
+		t.Errorf("got %s %q, want fail", ended, message)
 	}
 }
 
 func TestTool(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, "some-tool")
+	path := filepath.Join(dir, "tincd")
 	if err := os.WriteFile(path, nil, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir)
-	if got := need.Tool(t, "some-tool"); got != path {
+	if got := need.Tool(t, "tincd"); got != path {
 		t.Errorf("got %q, want %q", got, path)
 	}
 	// Debian has chroot in /usr/sbin, which is not in this PATH.
 	if _, err := os.Stat("/usr/sbin/chroot"); err == nil {
-		if got := need.Tool(t, "chroot"); got != "/usr/sbin/chroot" {
+		if got := need.ToolOf(t, "chroot", "coreutils"); got != "/usr/sbin/chroot" {
 			t.Errorf("got %q, want /usr/sbin/chroot", got)
 		}
+	}
+}
+
+// TestToolsListed finds the programs that tests of the whole module ask for:
+// setup must know them before a test runs.
+func TestToolsListed(t *testing.T) {
+	call := regexp.MustCompile(`\bTool\(\w+, "([^"]+)"\)`)
+	asked := 0
+	err := filepath.WalkDir("../..", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, m := range call.FindAllStringSubmatch(string(source), -1) {
+			asked++
+			if name := m[1]; name != "no-such-tool" && !need.Listed(name) {
+				t.Errorf("%s: the program %q is not listed in internal/need/packages.txt", path, name)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if asked == 0 {
+		t.Error("found no call of need.Tool")
 	}
 }
 

@@ -1,0 +1,128 @@
+# "make help" prints the text after "##" of each target, grouped by the lines
+# that start with "##-".
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CLUSTER ?= prod
+FUZZTIME ?= 10s
+BENCH ?= .
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+# Everything that is built but not part of the tree.
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ingot-build
+
+# Root can make what every test needs; a normal user only needs the programs.
+export INGOT_TEST_REQUIRE ?= $(if $(filter 0,$(shell id -u)),1,tools)
+
+# Without a repository that git reads (a tarball, another user's clone) there
+# is no version to write into the program.
+COMMIT := $(shell git rev-parse --verify --quiet HEAD 2>/dev/null)
+VERSION ?= $(or $(if $(COMMIT),$(shell git describe --tags --always --dirty 2>/dev/null)),dev)
+BUILDVCS := -buildvcs=$(if $(COMMIT),auto,false)
+LDFLAGS := -s -w -X github.com/ingot-k8s/ingot/internal/cli.Version=$(VERSION)
+
+# A linter must be built by the Go whose code it reads.
+GO_VERSION := $(shell go env GOVERSION 2>/dev/null)
+GOLANGCI_VERSION := $(shell awk '$$1 == "github.com/golangci/golangci-lint/v2" { print $$2 }' tools/go.mod)
+GOLANGCI := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)-$(GO_VERSION)
+
+##- use it
+
+.PHONY: help
+help: ## Print this list
+	@echo 'usage: make TARGET [NAME=value]'
+	@awk -F ':.*## ' '/^##- / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/ingot: static, reproducible
+	CGO_ENABLED=0 go build -trimpath $(BUILDVCS) -ldflags '$(LDFLAGS)' -o bin/ingot ./cmd/ingot
+
+.PHONY: images
+images: build ## Make all for CLUSTER=prod into out/ (until images can be baked: the nodes' identities)
+	@echo 'note: images are not baked yet; this writes the identity of every node' >&2
+	bin/ingot iso '$(CLUSTER)'
+
+.PHONY: install
+install: build ## Install the program, its man pages and completions under PREFIX=/usr/local
+	install -D -m 0755 bin/ingot '$(DESTDIR)$(PREFIX)/bin/ingot'
+	install -d '$(DESTDIR)$(PREFIX)/share/man/man1'
+	bin/ingot man '$(DESTDIR)$(PREFIX)/share/man/man1'
+	install -d '$(DESTDIR)$(PREFIX)/share/bash-completion/completions'
+	install -d '$(DESTDIR)$(PREFIX)/share/zsh/site-functions'
+	install -d '$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d'
+	bin/ingot completion bash >'$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ingot'
+	bin/ingot completion zsh >'$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ingot'
+	bin/ingot completion fish >'$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ingot.fish'
+
+##- work on it
+
+.PHONY: setup
+setup: ## Install what the tests need (as root), or name what is missing
+	@scripts/setup.sh
+
+.PHONY: test
+test: setup vet ## Run all tests, against the real programs; as root none is skipped
+	go test ./...
+
+.PHONY: lint
+lint: setup fmt-check shellcheck tidy-check generate-check golangci ## Check format, Go, shell, go.mod and generated files
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME=10s each
+	scripts/fuzz.sh '$(FUZZTIME)'
+
+.PHONY: bench
+bench: setup ## Run the benchmarks that match BENCH=.
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m ./...
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities (needs the network: vuln.go.dev)
+	go -C tools build -o '$(CACHE)/govulncheck' golang.org/x/vuln/cmd/govulncheck
+	'$(CACHE)/govulncheck' ./...
+
+.PHONY: clean
+clean: ## Remove bin/ and out/ (out/ holds private keys); caches stay
+	rm -rf bin out
+
+##- parts of test and lint
+
+.PHONY: vet
+vet: ## Run go vet
+	go vet ./...
+
+.PHONY: fmt-check
+fmt-check: ## Check the format of Go files
+	@unformatted=$$(gofmt -l .); \
+	if [ -n "$$unformatted" ]; then echo "error: not formatted (gofmt -w mends it):" $$unformatted >&2; exit 1; fi
+
+.PHONY: shellcheck
+shellcheck: ## Check every shell script
+	find . -name .git -prune -o -path ./out -prune -o -path ./bin -prune -o -type f -size -128k -exec \
+		awk 'FNR == 1 && /^#!.*[\/ ](ba|da)?sh( |$$)/ { print FILENAME } { nextfile }' {} + | xargs -r -d '\n' shellcheck
+
+.PHONY: tidy-check
+tidy-check: ## Check that go.mod and go.sum are tidy
+	go mod tidy -diff
+
+.PHONY: generate-check
+generate-check: ## Check that generated files are what go generate makes
+	@sum() { find . -name .git -prune -o -path ./out -prune -o -path ./bin -prune -o -type f -exec sha256sum {} + | sort -k 2; }; \
+	before=$$(sum); go generate ./...; after=$$(sum); \
+	if [ "$$before" != "$$after" ]; then \
+		echo 'error: go generate changed these files; commit them:' >&2; \
+		diff <(echo "$$before") <(echo "$$after") | awk '/^>/ { print "  " $$3 }' >&2; exit 1; \
+	fi
+
+.PHONY: golangci
+golangci: $(GOLANGCI) ## Run golangci-lint, built on first use
+	GOFLAGS='$(GOFLAGS) -buildvcs=false' '$(GOLANGCI)' run ./...
+
+# The name holds the versions, so a fresh clone need not build it again.
+$(CACHE)/golangci-lint-%:
+	@mkdir -p '$(CACHE)'
+	CGO_ENABLED=0 go -C tools build -trimpath -buildvcs=false -ldflags '-s -w' -o '$@.part' github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@mv '$@.part' '$@'
