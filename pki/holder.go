@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"filippo.io/age/armor"
@@ -14,6 +15,7 @@ import (
 // keys in the clear, then the private keys in one armored age file.
 //
 //	# ingot key store 1: prod nodes/master0
+//	# sha256 of the lines below: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 //	# private keys are encrypted to: 5d41402abc4b2a76b9719d911017c592
 //	# etcd-server
 //	-----BEGIN CERTIFICATE-----
@@ -21,8 +23,9 @@ import (
 //	# private keys
 //	-----BEGIN AGE ENCRYPTED FILE-----
 //
-// There is one form only, so that a file that was cut, edited or merged is
-// noticed: a reader accepts what the writer would write and nothing else.
+// A reader accepts what the writer would write and nothing else, so that a
+// file that was cut, edited or merged is noticed before anything is done with
+// it. The sum is against accidents; it is no signature.
 type holderFile struct {
 	cluster string
 	holder  string // place in the store without the suffix, such as nodes/master0
@@ -39,6 +42,7 @@ type entry struct {
 
 const (
 	headerLine  = "# ingot key store 1: "
+	sumLine     = "# sha256 of the lines below: "
 	readersLine = "# private keys are encrypted to: "
 	sealedName  = "private keys"
 	maxHolder   = 1 << 20 // bytes; a controller with RSA 4096 keys has about 80 KiB
@@ -59,7 +63,6 @@ func (h *holderFile) find(name string) (*pem.Block, bool) {
 
 func (h *holderFile) encode() []byte {
 	var b bytes.Buffer
-	b.WriteString(headerLine + h.cluster + " " + h.holder + "\n")
 	if h.sealed != nil {
 		b.WriteString(readersLine + h.readers + "\n")
 	}
@@ -71,7 +74,7 @@ func (h *holderFile) encode() []byte {
 		b.WriteString("# " + sealedName + "\n")
 		b.Write(h.sealed)
 	}
-	return b.Bytes()
+	return slices.Concat([]byte(headerLine+h.cluster+" "+h.holder+"\n"+sumLine+digest(b.Bytes())+"\n"), b.Bytes())
 }
 
 // parseHolder reads a holder file, and checks that it is the one of this
@@ -86,12 +89,15 @@ func parseHolder(data []byte, cluster, holder string) (*holderFile, error) {
 	if want := cluster + " " + holder; who != want {
 		return nil, fmt.Errorf("it belongs to %q, not to %q", who, want)
 	}
+	if sum, ok := strings.CutPrefix(p.line(), sumLine); !ok || sum != digest(p.rest) {
+		return nil, errors.New("damaged or cut short: its SHA-256 is not what line 2 says")
+	}
 	for len(p.rest) > 0 {
 		name, ok := strings.CutPrefix(p.line(), "# ")
 		if !ok || name == "" {
 			return nil, fmt.Errorf("damaged: line %d is not a name", p.number)
 		}
-		if after, ok := strings.CutPrefix("# "+name, readersLine); ok && p.number == 2 {
+		if after, ok := strings.CutPrefix("# "+name, readersLine); ok && p.number == 3 {
 			h.readers = after
 			continue
 		}

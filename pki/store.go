@@ -162,6 +162,9 @@ func (s *Store) authority(a Authority) (*holderFile, *x509.Certificate, error) {
 	if err == nil {
 		err = checkAuthority(cert)
 	}
+	if err == nil && bytes.Equal(cert.RawIssuer, cert.RawSubject) {
+		err = cert.CheckSignatureFrom(cert)
+	}
 	if want := authorityName(s.c.Def.Name, a); err == nil && h.sealed != nil && cert.Subject.CommonName != want {
 		err = fmt.Errorf("it is of the authority %q, not of %q", cert.Subject.CommonName, want)
 	}
