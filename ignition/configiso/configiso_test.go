@@ -244,7 +244,7 @@ func TestNoContentOnDisk(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }()
 		if n, err := (&hole{left: 1 << 20}).WriteTo(file); n != 1<<20 || err != nil {
 			t.Fatalf("wrote %d, %v", n, err)
 		}

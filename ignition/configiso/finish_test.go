@@ -25,8 +25,8 @@ func TestFinishRefuses(t *testing.T) {
 		{"file missing", func(b []byte, v *Volume) []byte { v.Files = append(v.Files, File{"more", nil}); return b }, `file "more" is not in the image`},
 		{"file too many", func(b []byte, v *Volume) []byte { v.Files = v.Files[1:]; return b }, `there is an unexpected file "name000.x;1" of 15 bytes`},
 		{"other size", func(b []byte, v *Volume) []byte { v.Files[3].Data = nil; return b }, `there is an unexpected file "name003.x;1" of 15 bytes`},
-		{"content beyond the end", func(b []byte, v *Volume) []byte { putBoth32(b[18*sectorSize+68+2:], 9999); return b }, `file "name000.x;1": 15 bytes at sector 9999 are beyond the image`},
-		{"damaged folder", func(b []byte, v *Volume) []byte { b[18*sectorSize+68] = 20; return b }, `folder "": record of 20 bytes has an identifier of 11 bytes`},
+		{"content beyond the end", func(b []byte, _ *Volume) []byte { putBoth32(b[18*sectorSize+68+2:], 9999); return b }, `file "name000.x;1": 15 bytes at sector 9999 are beyond the image`},
+		{"damaged folder", func(b []byte, _ *Volume) []byte { b[18*sectorSize+68] = 20; return b }, `folder "": record of 20 bytes has an identifier of 11 bytes`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

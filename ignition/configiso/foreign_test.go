@@ -113,9 +113,6 @@ func TestReadForeign(t *testing.T) {
 				t.Errorf("time is %s, not %s", v.Time, testTime)
 			}
 			mustMatch(t, v.Files, test.files)
-			if d := os.Getenv("DUMP"); d != "" {
-				os.WriteFile(filepath.Join(d, strings.NewReplacer(" ", "", ",", "").Replace(test.name)+".iso"), b, 0o644)
-			}
 			for cut := sectorSize; cut < len(b); cut += 7 * sectorSize { // no part of it may be taken for a whole
 				part, err := Read(bytes.NewReader(b[:cut]), int64(cut))
 				if err == nil {

@@ -58,7 +58,7 @@ func checkLabel(label string) error {
 		return fmt.Errorf("label %q starts with a dot: no link under /dev/disk/by-label can be made of it", label)
 	}
 	for _, r := range label {
-		if !isLower(r) && !(r >= 'A' && r <= 'Z') && !strings.ContainsRune(labelMarks, r) {
+		if !isLower(r) && !isUpper(r) && !strings.ContainsRune(labelMarks, r) {
 			return fmt.Errorf("label %q contains %q (letters, digits and %s)", label, r, labelMarks)
 		}
 	}
@@ -178,7 +178,7 @@ func checkName(name string, limit int) error {
 		return fmt.Errorf("name %q has %d characters (1 to %d)", name, len(name), limit)
 	}
 	for _, r := range name {
-		if r >= 'A' && r <= 'Z' {
+		if isUpper(r) {
 			return fmt.Errorf("name %q contains %q: Linux shows names in lower case", name, r)
 		}
 		if !isLower(r) && r != '.' && !strings.ContainsRune(nameMarks, r) {
@@ -188,8 +188,13 @@ func checkName(name string, limit int) error {
 	return nil
 }
 
+// isLower also takes digits.
 func isLower(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= '0' && r <= '9'
+}
+
+func isUpper(r rune) bool {
+	return r >= 'A' && r <= 'Z'
 }
 
 // sectorsOf is how many sectors that many bytes take.
