@@ -76,7 +76,8 @@ fuzz: ## Run every fuzz target for FUZZTIME=10s each
 	scripts/fuzz.sh '$(FUZZTIME)'
 
 .PHONY: bench
-bench: setup ## Run the benchmarks that match BENCH=.
+bench: setup build ## Measure the generator beside its peers, then the benchmarks that match BENCH=.
+	go run ./internal/bench
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m ./...
 
 .PHONY: vuln
