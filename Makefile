@@ -7,7 +7,7 @@ SHELL := /bin/bash
 
 CLUSTER ?= prod
 FUZZTIME ?= 10s
-BENCH ?= .
+NODES ?= 1000
 PREFIX ?= /usr/local
 DESTDIR ?=
 
