@@ -1,0 +1,79 @@
+package ignition
+
+import (
+	"crypto/sha256"
+	_ "embed" // the scripts and the unit
+	"encoding/hex"
+	"strings"
+)
+
+// unitName is the unit that unpacks the bundle.
+const unitName = "ingot-identity.service"
+
+// Where the scripts are on the machine.
+const (
+	unpackPath = "/etc/ingot/unpack"
+	fetchPath  = "/etc/ingot/fetch" // only where the bundle does not come with the config
+)
+
+//go:embed unpack.sh
+var unpackSource string
+
+//go:embed fetch.sh
+var fetchSource string
+
+//go:embed ingot-identity.service
+var unitContent string
+
+// unpackScript and fetchScript are the scripts as identities carry them.
+var (
+	unpackScript = withoutComments(unpackSource)
+	fetchScript  = withoutComments(fetchSource)
+)
+
+// withoutComments drops what would cost every identity several hundred bytes.
+func withoutComments(script string) string {
+	var b strings.Builder
+	for line := range strings.Lines(script) {
+		text := strings.TrimSpace(line)
+		if text == "" || strings.HasPrefix(text, "#") && !strings.HasPrefix(text, "#!") {
+			continue
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+// pin names a bundle, in the form of sha256sum(1).
+func pin(bundle []byte) string {
+	sum := sha256.Sum256(bundle)
+	return hex.EncodeToString(sum[:]) + "  identity.bundle\n"
+}
+
+// envelope is what a provisioning tool applies by itself.
+type envelope struct {
+	files []File // the early ones, the unpacker, and the bundle where it comes along
+	units []Unit
+	users []User
+}
+
+// envelope puts an identity in the form that a provisioning tool applies.
+// Inline, it has the bundle in it, and with it every secret. Else it has the
+// script that fetches the bundle.
+func (id *Identity) envelope(bundle []byte, inline bool) envelope {
+	e := envelope{users: id.Users, units: append([]Unit{{Name: unitName, Enabled: true, Content: unitContent}}, id.Units...)}
+	for _, f := range id.Files {
+		if f.Early {
+			e.files = append(e.files, f)
+		}
+	}
+	e.files = append(e.files,
+		early(pinPath, modePublic, pin(bundle)),
+		early(unpackPath, modeScript, unpackScript))
+	if inline {
+		e.files = append(e.files, secret(bundlePath, bundle))
+	} else {
+		e.files = append(e.files, early(fetchPath, modeScript, fetchScript))
+	}
+	return e
+}

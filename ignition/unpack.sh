@@ -1,0 +1,134 @@
+#!/bin/sh
+# Puts the identity of this machine in place: takes the bundle that
+# identity.sha256 names, and unpacks it. Run again, it does nothing until
+# identity.sha256 names another bundle. With a bundle as its argument it unpacks
+# that one, whatever was wanted before: this is how certificates are renewed on
+# a machine that stays.
+#
+# Comments are left out in identities. INGOT_ROOT is a folder to take for /,
+# for tests.
+set -eu
+umask 077
+export LC_ALL=C
+root=${INGOT_ROOT-}
+dir=$root/etc/ingot
+run=$root/run/ingot
+pin=$dir/identity.sha256
+applied=$dir/identity.applied
+
+die() {
+	echo "ingot-identity: $*" >&2
+	exit 1
+}
+
+# tidy drops the copies of the bundle: they are not needed any more.
+tidy() {
+	rm -f "$dir/identity.bundle" "$run/identity.bundle"
+	if [ -f "$dir/fetch" ]; then sh "$dir/fetch" clear; fi
+}
+
+# Nothing of the bundle is anywhere but in this folder, in memory, until it
+# stands where it belongs.
+[ "$root$(id -u)" != 0 ] && [ -z "$root" ] && die "only root can do this"
+mkdir -p "$run"
+work=$(mktemp -d "$run/unpack.XXXXXX")
+temp=$work/temp
+trap 'rm -rf "$work" "$temp"' EXIT
+trap 'exit 1' HUP INT TERM
+
+if [ $# -gt 0 ]; then
+	from=$1
+else
+	[ -s "$pin" ] || die "$pin is missing: without it no bundle is trusted"
+	read -r want _ <"$pin"
+	have=
+	if [ -s "$applied" ]; then read -r have <"$applied"; fi
+	if [ "$have" = "$want" ]; then
+		tidy
+		exit 0
+	fi
+	from=$dir/identity.bundle
+	if [ ! -f "$from" ]; then
+		from=$run/identity.bundle
+		if [ ! -f "$from" ] && [ -f "$dir/fetch" ]; then sh "$dir/fetch" "$want"; fi
+	fi
+fi
+[ -f "$from" ] || die "there is no bundle in $dir or $run: user_data.inline brings one along"
+cat "$from" >"$work/bundle"
+got=$(sha256sum <"$work/bundle" | cut -d ' ' -f 1)
+[ $# -gt 0 ] || [ "$got" = "$want" ] || die "$from is not the bundle that $pin names: found $got, wanted $want"
+
+broken() { die "$from is damaged: $*"; }
+gzip -dc <"$work/bundle" >"$work/plain" 2>/dev/null || broken "not gzip"
+sed '/^end$/q' "$work/plain" >"$work/manifest"
+[ "$(sed 1q "$work/manifest")" = "ingot-identity 1" ] || broken "not a bundle, or one of a later version"
+
+# Everything is made and checked before anything is put in place.
+at=$(($(wc -c <"$work/manifest") + 1))
+part() { tail -c +$at "$work/plain" | head -c "$1"; }
+count=0
+while read -r kind a b c; do
+	case $kind in
+	f)
+		case $c/ in
+		*/../*) broken "path $c" ;;
+		/*) ;;
+		*) broken "path $c" ;;
+		esac
+		count=$((count + 1))
+		: >"$work/$count"
+		echo "$a $b $c" >>"$work/list"
+		;;
+	t)
+		part "$a" >>"$work/$count"
+		at=$((at + a))
+		;;
+	p)
+		label="$b${c:+ $c}"
+		echo "-----BEGIN $label-----" >>"$work/$count"
+		part "$a" | base64 -w 64 >>"$work/$count"
+		echo "-----END $label-----" >>"$work/$count"
+		at=$((at + a))
+		;;
+	esac
+done <"$work/manifest"
+[ $((at - 1)) -eq "$(wc -c <"$work/plain")" ] || broken "its size is not what its manifest says"
+
+count=0
+while read -r mode owner path; do
+	count=$((count + 1))
+	target=$root$path
+	[ ! -d "$target" ] || die "$path is a folder, and a file is to be put there"
+	(umask 022 && mkdir -p "${target%/*}")
+	temp=${target%/*}/.ingot-identity.$$
+	cat "$work/$count" >"$temp"
+	if [ "$(id -u)" = 0 ]; then
+		# Owners with a question mark are wished for, where there is such a user.
+		chown "${owner#\?}" "$temp" 2>/dev/null || [ "$owner" != "${owner#\?}" ] || die "$path is for $owner, and there is no such user"
+	fi
+	chmod "$mode" "$temp"
+	mv -f "$temp" "$target"
+	if [ -e "$root/sys/fs/selinux/enforce" ]; then restorecon "$target" || :; fi
+	echo "$path" >>"$work/paths"
+done <"$work/list"
+
+# What an earlier bundle brought and this one does not is removed.
+if [ -f "$applied" ]; then
+	while read -r path; do
+		case $path in
+		/*) grep -Fqx "$path" "$work/paths" || rm -f "$root$path" ;;
+		esac
+	done <"$applied"
+fi
+sync
+umask 022
+put() {
+	temp=$1.new
+	cat >"$temp"
+	mv -f "$temp" "$1"
+}
+echo "$got  identity.bundle" | put "$pin"
+{ echo "$got" && cat "$work/paths"; } | put "$applied"
+sync
+tidy
+echo "ingot-identity: $count files unpacked" >&2
