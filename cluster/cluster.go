@@ -2,8 +2,8 @@
 // positions, its defaults, its validation, and everything that is derived from
 // it (node indexes, mesh addresses, pod ranges, endpoints).
 //
-// The package is pure: it reads the definition and the index ledger beside it
-// and touches nothing else.
+// The package is pure: it reads the definition, the index ledger beside it and
+// the files that the definition names, and touches nothing else.
 package cluster
 
 import (
@@ -32,6 +32,8 @@ type Cluster struct {
 	DNSIPs       []netip.Addr // tenth address of each service range: cluster DNS, answered on every node by itself
 
 	Indexes Indexes // the ledger as it must be written before anything is issued
+
+	byName map[string]int // name -> place in Nodes, where it is known
 }
 
 // Node is one machine, or one spare slot, with its derived values.
@@ -58,6 +60,9 @@ func (c *Cluster) FQDN(n *Node) string { return n.Name + "." + c.Def.Domain }
 
 // Node finds a node or spare by name.
 func (c *Cluster) Node(name string) (*Node, bool) {
+	if i, ok := c.byName[name]; ok && i < len(c.Nodes) && c.Nodes[i].Name == name {
+		return &c.Nodes[i], true
+	}
 	for i := range c.Nodes {
 		if c.Nodes[i].Name == name {
 			return &c.Nodes[i], true

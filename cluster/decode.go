@@ -2,9 +2,7 @@ package cluster
 
 import (
 	"encoding"
-	"fmt"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -16,22 +14,28 @@ import (
 // aliases can make a small file very large.
 const (
 	maxDepth  = 32
-	maxValues = 200_000
+	maxValues = 400_000 // 5,500 nodes with 70 values each
 )
 
 // decoder turns YAML nodes into values, strictly: unknown and duplicate keys
 // and values of the wrong kind are problems. It goes on after a problem, so
 // that a person sees all of them at once, and remembers where each value stood.
 type decoder struct {
-	file   string
-	report *diag.Report
-	pos    map[string]diag.Pos // field path -> position of its value
-	keys   map[string]diag.Pos // field path -> position of its key
-	values int
+	file     string
+	report   *diag.Report
+	pos      map[string]diag.Pos // field path -> position of its value
+	keys     map[string]diag.Pos // field path of a free key, such as that of a label -> position of the key
+	nulls    map[string]bool     // field paths that are there without a value
+	shapes   map[reflect.Type]*fields
+	values   int
+	overflow bool // a limit was passed and reported; nothing more is decoded
 }
 
 func newDecoder(file string, report *diag.Report) *decoder {
-	return &decoder{file: file, report: report, pos: map[string]diag.Pos{}, keys: map[string]diag.Pos{}}
+	return &decoder{
+		file: file, report: report,
+		pos: map[string]diag.Pos{}, keys: map[string]diag.Pos{}, nulls: map[string]bool{}, shapes: map[reflect.Type]*fields{},
+	}
 }
 
 func (d *decoder) at(n *yaml.Node) diag.Pos {
@@ -42,23 +46,68 @@ func (d *decoder) fail(n *yaml.Node, path, format string, args ...any) {
 	d.report.Errorf(d.at(n), path, format, args...)
 }
 
-// decode stores node n in v, which is addressable.
-func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string, depth int) {
-	at := n
-	for n.Kind == yaml.AliasNode && n.Alias != nil {
-		n = n.Alias
+func (d *decoder) shape(t reflect.Type) *fields {
+	s, ok := d.shapes[t]
+	if !ok {
+		s = fieldsOf(t)
+		d.shapes[t] = s
+	}
+	return s
+}
+
+// spend counts one value, and reports the one that is too many. It gives
+// false when decoding has to stop.
+func (d *decoder) spend(n *yaml.Node, path string, depth int) bool {
+	if d.overflow {
+		return false
 	}
 	d.values++
 	if depth > maxDepth || d.values > maxValues {
-		if d.values <= maxValues+1 || depth > maxDepth {
-			d.fail(at, path, "nested or repeated too often (limits: depth %d, %d values)", maxDepth, maxValues)
-		}
-		d.values = maxValues + 1
+		d.overflow = true
+		d.fail(n, path, "nested too deep or repeated too often by aliases (limits: depth %d, %d values)", maxDepth, maxValues)
+		return false
+	}
+	return true
+}
+
+// follow resolves an alias to the node that it stands for.
+func follow(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode && n.Alias != nil {
+		return n.Alias
+	}
+	return n
+}
+
+// isNull reports a value that is there but empty, which is the same as none.
+func isNull(n *yaml.Node) bool {
+	n = follow(n)
+	return n.Kind == yaml.ScalarNode && n.Tag == "!!null" && n.Style&yaml.TaggedStyle == 0
+}
+
+// untagged reports explicit tags: !!binary and custom ones change what a
+// value means. Only !!str changes nothing that is not written there already.
+func (d *decoder) untagged(n, at *yaml.Node, path string) bool {
+	if n.Style&yaml.TaggedStyle == 0 || n.Kind == yaml.ScalarNode && n.Tag == "!!str" {
+		return true
+	}
+	d.fail(at, path, "the tag %s is not allowed; write the plain value", quoted(n.Tag))
+	return false
+}
+
+// decode stores node n in v, which is addressable.
+func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string, depth int) {
+	if !d.spend(n, path, depth) {
 		return
 	}
-	d.pos[path] = d.at(at)
-	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
-		return // an empty value is the same as none
+	d.pos[path] = d.at(n)
+	at := n
+	n = follow(n)
+	if isNull(n) {
+		d.nulls[path] = true
+		return
+	}
+	if !d.untagged(n, at, path) {
+		return
 	}
 	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		if n.Kind != yaml.ScalarNode {
@@ -71,14 +120,21 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string, depth int) 
 	switch v.Kind() {
 	case reflect.Pointer:
 		p := reflect.New(v.Type().Elem())
-		d.decode(n, p.Elem(), path, depth)
+		d.decodeInto(n, at, p.Elem(), path, depth)
 		v.Set(p)
+	default:
+		d.decodeInto(n, at, v, path, depth)
+	}
+}
+
+func (d *decoder) decodeInto(n, at *yaml.Node, v reflect.Value, path string, depth int) {
+	switch v.Kind() {
 	case reflect.Struct:
-		d.decodeStruct(n, v, path, depth)
+		d.decodeStruct(n, at, v, path, depth)
 	case reflect.Map:
-		d.decodeMap(n, v, path, depth)
+		d.decodeMap(n, at, v, path, depth)
 	case reflect.Slice:
-		d.decodeSlice(n, v, path, depth)
+		d.decodeSlice(n, at, v, path, depth)
 	default:
 		d.decodeScalar(n, at, v, path)
 	}
@@ -93,20 +149,24 @@ func (d *decoder) decodeScalar(n, at *yaml.Node, v reflect.Value, path string) {
 	switch v.Kind() {
 	case reflect.String:
 		// Numbers and booleans are taken as they are written: a label
-		// "disk: 1" means the text 1. A float or a date could be changed by
-		// YAML's own reading, so the text as written is the safe one too.
+		// "disk: 1" means the text 1, a mode 0644 the text 0644. YAML's own
+		// reading would change floats, dates and octal numbers.
 		v.SetString(n.Value)
 	case reflect.Int:
 		i, err := strconv.Atoi(n.Value)
-		if err != nil || n.Tag != "!!int" {
-			d.fail(at, path, "%q is not %s", n.Value, want)
-			return
+		digits := strings.TrimLeft(n.Value, "+-")
+		switch {
+		case err == nil && len(digits) > 1 && digits[0] == '0':
+			d.fail(at, path, "%s starts with a zero, which some read as octal; write it without", quoted(n.Value))
+		case err != nil || n.Tag != "!!int":
+			d.fail(at, path, "%s is not %s", quoted(n.Value), want)
+		default:
+			v.SetInt(int64(i))
 		}
-		v.SetInt(int64(i))
 	case reflect.Bool:
 		b, err := strconv.ParseBool(n.Value)
 		if err != nil || n.Tag != "!!bool" {
-			d.fail(at, path, "%q is not %s", n.Value, want)
+			d.fail(at, path, "%s is not %s", quoted(n.Value), want)
 			return
 		}
 		v.SetBool(b)
@@ -115,70 +175,89 @@ func (d *decoder) decodeScalar(n, at *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
-func (d *decoder) decodeSlice(n *yaml.Node, v reflect.Value, path string, depth int) {
+func (d *decoder) decodeSlice(n, at *yaml.Node, v reflect.Value, path string, depth int) {
 	if n.Kind != yaml.SequenceNode {
-		d.fail(n, path, "is %s, want a list", kindName(n))
+		d.fail(at, path, "is %s, want a list", kindName(n))
 		return
 	}
 	out := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
 	for i, item := range n.Content {
-		d.decode(item, out.Index(i), fmt.Sprintf("%s[%d]", path, i), depth+1)
+		sub := element(path, i)
+		d.decode(item, out.Index(i), sub, depth+1)
+		if d.overflow {
+			return
+		}
+		if isNull(item) || out.Index(i).Kind() == reflect.String && out.Index(i).Len() == 0 && follow(item).Kind == yaml.ScalarNode {
+			d.fail(item, sub, "is empty")
+		}
 	}
 	v.Set(out)
 }
 
-func (d *decoder) decodeMap(n *yaml.Node, v reflect.Value, path string, depth int) {
+func (d *decoder) decodeMap(n, at *yaml.Node, v reflect.Value, path string, depth int) {
 	out := reflect.MakeMap(v.Type())
-	d.eachPair(n, path, depth, func(key *yaml.Node, value *yaml.Node) {
-		sub := join(path, key.Value)
+	d.eachPair(n, at, path, depth, func(key, value *yaml.Node) {
 		elem := reflect.New(v.Type().Elem()).Elem()
-		d.decode(value, elem, sub, depth+1)
+		d.keys[join(path, key.Value)] = d.at(key)
+		d.decode(value, elem, join(path, key.Value), depth+1)
 		out.SetMapIndex(reflect.ValueOf(key.Value), elem)
 	})
 	v.Set(out)
 }
 
-func (d *decoder) decodeStruct(n *yaml.Node, v reflect.Value, path string, depth int) {
-	fields := map[string]int{}
-	var names []string
-	for i := range v.NumField() {
-		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
-		fields[name] = i
-		names = append(names, name)
-	}
-	d.eachPair(n, path, depth, func(key *yaml.Node, value *yaml.Node) {
-		i, ok := fields[key.Value]
-		if !ok {
-			hint := ""
-			if near := nearest(key.Value, names); near != "" {
-				hint = fmt.Sprintf("; did you mean %q?", near)
-			}
-			slices.Sort(names)
-			d.fail(key, join(path, key.Value), "unknown key (allowed: %s)%s", strings.Join(names, ", "), hint)
+func (d *decoder) decodeStruct(n, at *yaml.Node, v reflect.Value, path string, depth int) {
+	shape := d.shape(v.Type())
+	given := make([]bool, len(shape.list))
+	ok := d.eachPair(n, at, path, depth, func(key, value *yaml.Node) {
+		sub := join(path, key.Value)
+		i, known := shape.byName[key.Value]
+		if !known {
+			d.fail(key, sub, "unknown key (allowed: %s)%s", strings.Join(shape.sorted, ", "), didYouMean(key.Value, shape.sorted))
 			return
 		}
-		d.decode(value, v.Field(i), join(path, key.Value), depth+1)
+		f := &shape.list[i]
+		given[i] = !isNull(value)
+		before := len(d.report.Problems)
+		d.decode(value, v.Field(f.index), sub, depth+1)
+		if given[i] && len(d.report.Problems) == before {
+			d.constrain(f, value, v.Field(f.index), sub)
+		}
 	})
+	if !ok || d.overflow {
+		return
+	}
+	for i := range shape.list {
+		if f := &shape.list[i]; f.required && !given[i] {
+			d.fail(at, join(path, f.name), "missing, and required: %s", lowerFirst(strings.TrimSuffix(f.description, ".")))
+		}
+	}
 }
 
 // eachPair calls f for every key of a mapping. A key given twice is a problem
 // and its first value counts; keys of a merge (<<) count where the mapping
-// does not have them itself.
-func (d *decoder) eachPair(n *yaml.Node, path string, depth int, f func(key, value *yaml.Node)) {
+// does not have them itself. It gives false for what is not a mapping.
+func (d *decoder) eachPair(n, at *yaml.Node, path string, depth int, f func(key, value *yaml.Node)) bool {
 	if n.Kind != yaml.MappingNode {
-		d.fail(n, path, "is %s, want keys and values", kindName(n))
-		return
+		d.fail(at, path, "is %s, want keys and values", kindName(n))
+		return false
 	}
 	seen := map[string]*yaml.Node{}
 	var merges []*yaml.Node
-	for i := 0; i+1 < len(n.Content); i += 2 {
+	for i := 0; i+1 < len(n.Content) && !d.overflow; i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
-		if key.Tag == "!!merge" {
-			merges = append(merges, value)
-			continue
-		}
 		if key.Kind != yaml.ScalarNode {
 			d.fail(key, path, "a key is %s, want a string", kindName(key))
+			continue
+		}
+		if !d.untagged(key, key, path) {
+			continue
+		}
+		if hasPrivateKey(key.Value) {
+			d.fail(key, path, "a key is a private key (not shown), which never belongs here")
+			continue
+		}
+		if key.Tag == "!!merge" {
+			merges = append(merges, value)
 			continue
 		}
 		if first, dup := seen[key.Value]; dup {
@@ -186,91 +265,31 @@ func (d *decoder) eachPair(n *yaml.Node, path string, depth int, f func(key, val
 			continue
 		}
 		seen[key.Value] = key
-		d.keys[join(path, key.Value)] = d.at(key)
 		f(key, value)
 	}
 	for _, m := range merges {
-		d.merge(m, path, depth, seen, f)
+		d.merge(m, path, depth+1, seen, f)
 	}
+	return true
 }
 
 // merge applies the value of a << key: a mapping, or a list of them of which earlier ones win.
 func (d *decoder) merge(m *yaml.Node, path string, depth int, seen map[string]*yaml.Node, f func(key, value *yaml.Node)) {
-	for m.Kind == yaml.AliasNode && m.Alias != nil {
-		m = m.Alias
-	}
-	if d.values++; depth > maxDepth || d.values > maxValues {
+	if !d.spend(m, path, depth) {
 		return
 	}
+	at := m
+	m = follow(m)
 	if m.Kind == yaml.SequenceNode {
 		for _, item := range m.Content {
 			d.merge(item, path, depth+1, seen, f)
 		}
 		return
 	}
-	d.eachPair(m, path, depth+1, func(key, value *yaml.Node) {
+	d.eachPair(m, at, path, depth, func(key, value *yaml.Node) {
 		if _, has := seen[key.Value]; !has {
 			seen[key.Value] = key
 			f(key, value)
 		}
 	})
-}
-
-func join(path, key string) string {
-	if path == "" {
-		return key
-	}
-	return path + "." + key
-}
-
-func kindName(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.MappingNode:
-		return "a mapping"
-	case yaml.SequenceNode:
-		return "a list"
-	case yaml.ScalarNode:
-		return fmt.Sprintf("%q", n.Value)
-	default:
-		return "nothing"
-	}
-}
-
-// nearest finds the name that a mistyped key most likely meant: the same
-// letters in another case, or at most two changes away.
-func nearest(key string, names []string) string {
-	best, distance := "", 3
-	for _, name := range names {
-		if strings.EqualFold(name, key) {
-			return name
-		}
-		if d := editDistance(key, name); d < distance && d < len(name) {
-			best, distance = name, d
-		}
-	}
-	return best
-}
-
-// editDistance is the Levenshtein distance of two short strings, in bytes.
-func editDistance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

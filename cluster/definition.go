@@ -128,7 +128,7 @@ type Identity struct {
 
 // Image describes the image of the cluster.
 type Image struct {
-	Targets  []string `yaml:"targets,omitempty" jsonschema_description:"Where the image will run: qemu, esxi, metal, digitalocean."`
+	Targets  []string `yaml:"targets,omitempty" jsonschema:"enum=qemu,enum=esxi,enum=metal,enum=digitalocean" jsonschema_description:"Where the image will run: qemu, esxi, metal, digitalocean."`
 	Debian   int      `yaml:"debian,omitempty" jsonschema:"enum=12,enum=13" jsonschema_description:"Debian release of the base."`
 	Kernel   string   `yaml:"kernel,omitempty" jsonschema:"enum=cloud,enum=generic" jsonschema_description:"Kernel flavour. Default: generic when metal is a target, else cloud."`
 	Mirror   string   `yaml:"mirror,omitempty" jsonschema_description:"Debian mirror. Default: what the host's apt uses."`
@@ -176,7 +176,7 @@ type Unit struct {
 
 // NodeSpec is one machine as the definition has it.
 type NodeSpec struct {
-	Name    string            `yaml:"name" jsonschema:"required" jsonschema_description:"Host name: a DNS label, unique in the cluster."`
+	Name    string            `yaml:"name" jsonschema:"required" jsonschema_description:"Host name: a DNS label of at most 52 characters, unique in the cluster."`
 	Roles   []Role            `yaml:"roles" jsonschema:"required,minItems=1,enum=controller,enum=worker,enum=edge" jsonschema_description:"What the machine does: controller, worker, edge."`
 	Zone    string            `yaml:"zone,omitempty" jsonschema_description:"Failure zone; becomes the label topology.kubernetes.io/zone."`
 	Address string            `yaml:"address,omitempty" jsonschema_description:"IP address or DNS name at which other nodes can dial this one. Without it the node only dials out."`

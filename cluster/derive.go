@@ -117,14 +117,22 @@ func (r ranges) usable(i int) bool {
 	return true
 }
 
-// capacity counts the usable indexes and names the highest one.
-func (r ranges) capacity() (count, highest int) {
+// room is how many nodes the ranges have place for.
+type room struct {
+	count   int // usable indexes
+	highest int // the highest of them
+}
+
+// room counts the usable indexes. It looks at every index there could be, so
+// it is called once for a definition.
+func (r ranges) room() room {
+	var out room
 	for i := 1; i <= maxIndex; i++ {
 		if r.usable(i) {
-			count, highest = count+1, i
+			out.count, out.highest = out.count+1, i
 		}
 	}
-	return count, highest
+	return out
 }
 
 // place fills in the derived values of a node with index i.

@@ -1,15 +1,16 @@
 package cluster
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/ingot-k8s/ingot/internal/atomicfile"
-	"go.yaml.in/yaml/v3"
 )
 
 // IndexesFile is the name of the ledger beside cluster.yaml.
@@ -37,20 +38,46 @@ func LoadIndexes(dir string) (Indexes, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading index ledger: %w", err)
 	}
-	ledger := Indexes{}
-	if err := yaml.Unmarshal(data, &ledger); err != nil {
-		return nil, fmt.Errorf("reading index ledger %s: %w", path, err)
+	ledger, err := parseIndexes(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading index ledger: %s:%w", path, err)
 	}
-	owner := make(map[int]string, len(ledger))
-	for _, name := range ledger.names() {
-		i := ledger[name]
-		if i < 1 || i > maxIndex {
-			return nil, fmt.Errorf("reading index ledger %s: index %d of %q is not in 1 to %d", path, i, name, maxIndex)
+	return ledger, nil
+}
+
+// parseIndexes reads the lines "name: index" of a ledger. It is YAML, but of
+// so plain a form that reading it as lines is simpler, says the line of what
+// is wrong, and takes every name for what is written.
+func parseIndexes(data []byte) (Indexes, error) {
+	ledger := Indexes{}
+	owner := map[int]string{}
+	number := 0
+	for line := range strings.Lines(string(bytes.TrimPrefix(data, byteOrderMark))) {
+		number++
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		for _, marker := range []string{"<<<<<<<", "=======", ">>>>>>>"} {
+			if strings.HasPrefix(line, marker) {
+				return nil, fmt.Errorf("%d: a merge conflict; both sides gave out indexes: keep the lines of the nodes that have their identities, and let the others get new ones", number)
+			}
+		}
+		name, value, _ := strings.Cut(line, ":")
+		i, err := strconv.Atoi(strings.TrimSpace(value))
+		switch {
+		case err != nil || !dnsLabel.MatchString(name):
+			return nil, fmt.Errorf("%d: %s is not a line of a ledger; want \"name: index\"", number, quoted(line))
+		case i < 1 || i > maxIndex:
+			return nil, fmt.Errorf("%d: index %d of %q is not in 1 to %d", number, i, name, maxIndex)
+		}
+		if was, twice := ledger[name]; twice {
+			return nil, fmt.Errorf("%d: %q is given twice, with index %d and %d", number, name, was, i)
 		}
 		if other, taken := owner[i]; taken {
-			return nil, fmt.Errorf("reading index ledger %s: %q and %q both have index %d", path, other, name, i)
+			return nil, fmt.Errorf("%d: %q and %q both have index %d; take out the line of the one that has no identity yet", number, other, name, i)
 		}
-		owner[i] = name
+		ledger[name], owner[i] = i, name
 	}
 	return ledger, nil
 }
@@ -66,21 +93,21 @@ func (x Indexes) Encode() []byte {
 	return []byte(b.String())
 }
 
-// Save writes the ledger into dir, if it differs from what is there.
+// Save writes the ledger into dir, if it has more than what is there. A name
+// that is there and not in x, or has another index, was written by another run
+// since x was made: that is an error, and the file stays as it is.
 func (x Indexes) Save(dir string) error {
 	old, err := LoadIndexes(dir)
 	if err != nil {
 		return err
 	}
-	same := len(old) == len(x)
-	for name, i := range x {
-		if was, ok := old[name]; ok && was != i {
-			return fmt.Errorf("writing index ledger: %q has index %d there and %d here; another run has changed it, try again", name, was, i)
-		} else if !ok {
-			same = false
+	changed := len(old) != len(x)
+	for name, was := range old {
+		if i, ok := x[name]; !ok || i != was {
+			return fmt.Errorf("writing index ledger %s: another run gave %q index %d meanwhile; try again", filepath.Join(dir, IndexesFile), name, was)
 		}
 	}
-	if same {
+	if !changed {
 		return nil
 	}
 	if err := atomicfile.Write(filepath.Join(dir, IndexesFile), x.Encode(), 0o644); err != nil {
@@ -107,14 +134,13 @@ func (x Indexes) names() []string {
 var errFull = errors.New("no free index")
 
 // assign returns a ledger that has every node and spare in it: those of x as
-// they are, the others with free indexes.
-func (x Indexes) assign(nodes, spares []string, r ranges) (Indexes, error) {
+// they are, the others with free indexes of at most highest.
+func (x Indexes) assign(nodes, spares []string, r ranges, highest int) (Indexes, error) {
 	out := make(Indexes, len(x)+len(nodes)+len(spares))
 	taken := make(map[int]bool, len(x))
 	for name, i := range x {
 		out[name], taken[i] = i, true
 	}
-	_, highest := r.capacity()
 	give := func(names []string, from, to, step int) error {
 		i := from
 		for _, name := range names {

@@ -2,18 +2,12 @@ package cluster
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
-	"net/netip"
 	"path/filepath"
 	"reflect"
-	"regexp"
-	"strconv"
 
 	"github.com/ingot-k8s/ingot/internal/atomicfile"
 	"github.com/ingot-k8s/ingot/internal/diag"
-	"go.yaml.in/yaml/v3"
 )
 
 // maxDefinition bounds the size of a definition. 5,500 nodes of 200 bytes fit.
@@ -41,16 +35,22 @@ func Load(file string) (*Cluster, *diag.Report, error) {
 // Parse is [Load] of a definition that is already in memory. file is the name
 // that problems carry, and the place that relative paths start from.
 func Parse(file string, data []byte, ledger Indexes, report *diag.Report) (*Cluster, error) {
-	report.AddSource(file, data)
+	data = bytes.TrimPrefix(data, byteOrderMark) // columns count from the text
+	report.AddSource(file, masked(data, nil))
 	d := newDecoder(file, report)
 	c := &Cluster{File: file, Dir: filepath.Dir(file)}
 	if root := d.document(data); root != nil {
 		d.decode(root, reflect.ValueOf(&c.Def).Elem(), "", 0)
 		ApplyDefaults(&c.Def)
-		v := &validator{decoder: d, def: &c.Def, dir: c.Dir}
-		v.run()
+		v := &validator{decoder: d, def: &c.Def, dir: c.Dir, ledger: ledger}
+		if !d.overflow {
+			v.run()
+		}
+		if len(v.secrets) > 0 {
+			report.AddSource(file, masked(data, v.secrets))
+		}
 		if !report.HasErrors() {
-			v.derive(c, ledger)
+			v.derive(c)
 		}
 	}
 	report.Sort()
@@ -60,37 +60,8 @@ func Parse(file string, data []byte, ledger Indexes, report *diag.Report) (*Clus
 	return c, nil
 }
 
-// yamlLine finds the line in the messages of the YAML package, which gives its syntax errors no other way.
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
-
-// document reads the one YAML document of a definition.
-func (d *decoder) document(data []byte) *yaml.Node {
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	var doc, more yaml.Node
-	err := dec.Decode(&doc)
-	if err == nil {
-		if err = dec.Decode(&more); errors.Is(err, io.EOF) {
-			return doc.Content[0]
-		} else if err == nil {
-			d.fail(&more, "", "a second YAML document; a definition is one")
-			return nil
-		}
-	}
-	if errors.Is(err, io.EOF) {
-		d.report.Errorf(diag.Pos{File: d.file, Line: 1, Col: 1}, "", "the file is empty; ingot init writes a definition to start from")
-		return nil
-	}
-	pos := diag.Pos{File: d.file, Line: 1, Col: 1}
-	m := yamlLine.FindStringSubmatch(err.Error())
-	if m != nil && m[1] != "" {
-		pos.Line, _ = strconv.Atoi(m[1])
-	}
-	d.report.Errorf(pos, "", "not valid YAML: %s", yamlLine.ReplaceAllString(err.Error(), ""))
-	return nil
-}
-
 // derive fills in all that follows from a valid definition.
-func (v *validator) derive(c *Cluster, ledger Indexes) {
+func (v *validator) derive(c *Cluster) {
 	c.MeshCIDRs, c.PodCIDRs, c.ServiceCIDRs = v.mesh, v.pods, v.services
 	c.VIP = v.vip
 	for _, p := range c.ServiceCIDRs {
@@ -110,34 +81,17 @@ func (v *validator) derive(c *Cluster, ledger Indexes) {
 	}
 	r := ranges{mesh: c.MeshCIDRs, pods: c.PodCIDRs, vip: c.VIP}
 	var err error
-	if c.Indexes, err = ledger.assign(names, spares, r); err != nil {
-		v.errorf("kubernetes.podCIDR", "%s: too small for all nodes and spares, counting the removed nodes that %s still lists", err, IndexesFile)
+	// Neither of these can fail after checkRoom; a cluster with a hole would be worse than a double check.
+	if c.Indexes, err = v.ledger.assign(names, spares, r, v.room.highest); err != nil {
+		v.errorf("nodes", "%s", err)
 		return
 	}
+	c.byName = make(map[string]int, len(c.Nodes))
 	for i := range c.Nodes {
 		n := &c.Nodes[i]
+		c.byName[n.Name] = i
 		if err := r.place(n, c.Indexes[n.Name]); err != nil {
-			v.errorf("kubernetes.podCIDR", "%s; has a range been changed after nodes got their indexes?", err)
+			v.errorf("nodes", "%s", err)
 		}
 	}
-}
-
-// ParsePrefixes reads one CIDR, or one of each family with a comma between
-// them, the form that Kubernetes' own flags take.
-func ParsePrefixes(s string) ([]netip.Prefix, error) {
-	var out []netip.Prefix
-	for _, part := range splitComma(s) {
-		p, err := netip.ParsePrefix(part)
-		if err != nil {
-			return nil, fmt.Errorf("%q is not a CIDR (such as 10.42.0.0/16 or fd42::/48)", part)
-		}
-		if p != p.Masked() {
-			return nil, fmt.Errorf("%q has bits set after its prefix; the network is %s", part, p.Masked())
-		}
-		out = append(out, p)
-	}
-	if len(out) > 2 || len(out) == 2 && out[0].Addr().Is4() == out[1].Addr().Is4() {
-		return nil, fmt.Errorf("%q: want one CIDR, or one IPv4 and one IPv6 CIDR", s)
-	}
-	return out, nil
 }
