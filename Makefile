@@ -8,6 +8,7 @@ SHELL := /bin/bash
 CLUSTER ?= prod
 FUZZTIME ?= 10s
 NODES ?= 1000
+BENCH ?= .
 PREFIX ?= /usr/local
 DESTDIR ?=
 
@@ -76,8 +77,8 @@ fuzz: ## Run every fuzz target for FUZZTIME=10s each
 	scripts/fuzz.sh '$(FUZZTIME)'
 
 .PHONY: bench
-bench: setup build ## Measure the generator beside its peers, then the benchmarks that match BENCH=.
-	go run ./internal/bench
+bench: setup build ## Measure the generator with NODES=1000 beside its peers; then the benchmarks that match BENCH=.
+	go run ./internal/bench -nodes '$(NODES)'
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m ./...
 
 .PHONY: vuln
