@@ -131,5 +131,5 @@ func (c *Cluster) ExternalAPIURL() string {
 func SpareName(k int) string { return fmt.Sprintf("spare%d", k) }
 
 func hostPort(a netip.Addr, port int) string {
-	return netip.AddrPortFrom(a, uint16(port)).String() //nolint:gosec // validated to be 1-65535
+	return netip.AddrPortFrom(a, uint16(port)).String()
 }

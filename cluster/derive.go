@@ -26,7 +26,7 @@ const dnsOffset = 10
 func nth(p netip.Prefix, i int) (netip.Addr, bool) {
 	a := p.Masked().Addr()
 	raw := a.As16()
-	carry := uint64(i) //nolint:gosec // never negative
+	carry := uint64(i)
 	for b := 15; b >= 0 && carry > 0; b-- {
 		sum := uint64(raw[b]) + carry&0xff
 		raw[b] = byte(sum)
@@ -54,7 +54,7 @@ func podRange(p netip.Prefix, i int) (netip.Prefix, bool) {
 	if p.Addr().Is4() {
 		last += 12
 	}
-	carry := uint64(i) //nolint:gosec // never negative
+	carry := uint64(i)
 	for b := last; b >= 0 && carry > 0; b-- {
 		sum := uint64(raw[b]) + carry&0xff
 		raw[b] = byte(sum)

@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -125,14 +127,32 @@ var volatilePaths = []string{"/dev", "/proc", "/run", "/sys", "/tmp", "/var/run"
 // Fedora CoreOS.
 var readOnlyPaths = []string{"/bin", "/boot", "/lib", "/lib32", "/lib64", "/sbin", "/usr"}
 
+// ownName is the name of a file of Ingot in a folder that others use as well,
+// such as /etc/systemd/network/05-ingot-ens192.network.
+var ownName = regexp.MustCompile(`^([0-9]+-)?ingot([-.].*)?$`)
+
+// ownPath reports whether Ingot writes what is at a clean path, and names it.
+func ownPath(p string) (string, bool) {
+	if ownName.MatchString(path.Base(p)) {
+		return "the files of this name", true
+	}
+	own, yes := below(p, ownPaths)
+	if _, free := below(p, ownExceptions); free {
+		return "", false
+	}
+	return own, yes
+}
+
 // OwnPaths lists the paths that a definition's files may not be at or below.
+// Besides them, a file's name may not be "ingot", nor begin with "ingot-",
+// "ingot." or a number and either, as in 05-ingot-ens192.network.
 func OwnPaths() []string { return slices.Clone(ownPaths) }
 
 // below reports whether a clean path is one of the list, or lies below it.
-func below(path string, list []string) (string, bool) {
-	for _, p := range list {
-		if path == p || strings.HasPrefix(path, p+"/") {
-			return p, true
+func below(p string, list []string) (string, bool) {
+	for _, dir := range list {
+		if p == dir || strings.HasPrefix(p, dir+"/") {
+			return dir, true
 		}
 	}
 	return "", false

@@ -102,11 +102,9 @@ func (v *validator) checkFilePath(at, p string) {
 		v.errorf(at, "a path of %d bytes; at most %d", len(p), 255*4)
 		return
 	}
-	if own, yes := below(p, ownPaths); yes {
-		if _, free := below(p, ownExceptions); !free {
-			v.errorf(at, "%s is refused: Ingot itself writes %s", quoted(p), own)
-			return
-		}
+	if own, yes := ownPath(p); yes {
+		v.errorf(at, "%s is refused: Ingot itself writes %s", quoted(p), own)
+		return
 	}
 	if dir, yes := below(p, volatilePaths); yes {
 		v.errorf(at, "%s is refused: %s is not on a disk, and a file in it is gone after a boot", quoted(p), dir)
