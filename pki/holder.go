@@ -114,13 +114,17 @@ func parseHolder(data []byte, cluster, holder string) (*holderFile, error) {
 		}
 		h.clear = append(h.clear, entry{name, block})
 	}
-	if (h.sealed != nil) != (h.readers != "") {
-		return nil, errors.New("damaged or cut short: the private keys are missing")
-	}
-	if h.sealed != nil && (!bytes.HasPrefix(h.sealed, []byte(armor.Header+"\n")) || !bytes.HasSuffix(h.sealed, []byte("\n"+armor.Footer+"\n"))) {
+	if (h.sealed != nil) != (h.readers != "") || h.sealed != nil && !isAgeFile(h.sealed) {
 		return nil, errors.New("damaged or cut short: the private keys are not one whole age file")
 	}
+	if !bytes.Equal(h.encode(), data) {
+		return nil, errors.New("damaged: not as it was written")
+	}
 	return h, nil
+}
+
+func isAgeFile(data []byte) bool {
+	return bytes.HasPrefix(data, []byte(armor.Header+"\n")) && bytes.HasSuffix(data, []byte("\n"+armor.Footer+"\n"))
 }
 
 type lineReader struct {
@@ -135,18 +139,16 @@ func (p *lineReader) line() string {
 	return string(line)
 }
 
-// block reads one PEM block in the form that encoding/pem writes.
+// block reads the PEM block that comes next.
 func (p *lineReader) block() (*pem.Block, error) {
 	block, rest := pem.Decode(p.rest)
-	if block != nil {
-		read := p.rest[:len(p.rest)-len(rest)]
-		if len(block.Headers) == 0 && bytes.Equal(read, pem.EncodeToMemory(block)) {
-			p.rest = rest
-			p.number += bytes.Count(read, []byte("\n"))
-			return block, nil
-		}
+	if block == nil {
+		return nil, fmt.Errorf("damaged or cut short: no whole PEM block after line %d", p.number)
 	}
-	return nil, fmt.Errorf("damaged or cut short: no whole PEM block after line %d", p.number)
+	block.Headers = nil
+	p.number += bytes.Count(p.rest[:len(p.rest)-len(rest)], []byte("\n"))
+	p.rest = rest
+	return block, nil
 }
 
 // secrets are the private keys of a holder by name, as PEM blocks.

@@ -39,7 +39,15 @@ func MergeKubeconfig(existing, ours []byte) ([]byte, error) {
 	} else if current.Value == "" || current.Tag == "!!null" {
 		*current = *valueOf(from, "current-context")
 	}
-	return encodeYAML(doc)
+	merged, err := encodeYAML(doc)
+	if err != nil {
+		return nil, err
+	}
+	// An anchor may have stood in what was replaced.
+	if _, err := parseKubeconfig(merged); err != nil {
+		return nil, fmt.Errorf("merging kubeconfig: the existing one: its anchors are in the way: %w", err)
+	}
+	return merged, nil
 }
 
 // parseKubeconfig reads one document that is a kubeconfig.
