@@ -17,14 +17,14 @@ type Definition struct {
 	APIVersion   string     `yaml:"apiVersion" jsonschema:"required,enum=ingot/v1" jsonschema_description:"Version of this format."`
 	Kind         string     `yaml:"kind" jsonschema:"required,enum=Cluster" jsonschema_description:"Always Cluster."`
 	Name         string     `yaml:"name" jsonschema:"required" jsonschema_description:"Name of the cluster: a DNS label of at most 40 characters."`
-	Domain       string     `yaml:"domain" jsonschema:"required" jsonschema_description:"DNS domain of the machines. A node's full name is <node>.<domain>."`
+	Domain       string     `yaml:"domain" jsonschema:"required" jsonschema_description:"DNS domain of the machines. The full name of a node is its name, a dot and the domain."`
 	Kubernetes   Kubernetes `yaml:"kubernetes,omitempty" jsonschema_description:"Kubernetes version, address ranges and component settings."`
 	Mesh         Mesh       `yaml:"mesh,omitempty" jsonschema_description:"The tinc mesh that is the cluster's network."`
 	API          API        `yaml:"api,omitempty" jsonschema_description:"How the Kubernetes API is reached."`
 	Etcd         Etcd       `yaml:"etcd,omitempty" jsonschema_description:"etcd tuning."`
 	DNS          DNS        `yaml:"dns,omitempty" jsonschema_description:"Name resolution of pods and machines."`
 	PKI          PKI        `yaml:"pki,omitempty" jsonschema_description:"Keys, certificate lifetimes and who signs."`
-	Provisioning string     `yaml:"provisioning,omitempty" jsonschema:"enum=ignition,enum=cloud-init,default=ignition" jsonschema_description:"What reads the identity on the machine."`
+	Provisioning string     `yaml:"provisioning,omitempty" jsonschema:"enum=ignition,enum=cloud-init" jsonschema_description:"What reads the identity on the machine."`
 	Identity     Identity   `yaml:"identity,omitempty" jsonschema_description:"What an identity carries besides the node's own keys and certificates."`
 	Image        Image      `yaml:"image,omitempty" jsonschema_description:"The image of the cluster."`
 	System       System     `yaml:"system,omitempty" jsonschema_description:"Kernel and operating system settings of all nodes."`
@@ -34,7 +34,7 @@ type Definition struct {
 	Units        []Unit     `yaml:"units,omitempty" jsonschema_description:"Extra systemd units on all nodes."`
 	Addons       []string   `yaml:"addons,omitempty" jsonschema_description:"Kubernetes manifests, applied in this order: files or folders, relative to the definition."`
 	Nodes        []NodeSpec `yaml:"nodes" jsonschema:"required,minItems=1" jsonschema_description:"The machines of the cluster."`
-	Spares       int        `yaml:"spares,omitempty" jsonschema:"minimum=0,maximum=1000,default=0" jsonschema_description:"Number of spare workers (spare0, spare1, ...) that can join later without a new image."`
+	Spares       int        `yaml:"spares,omitempty" jsonschema:"minimum=0,maximum=1000" jsonschema_description:"Number of spare workers (spare0, spare1, ...) that can join later without a new image."`
 }
 
 // Kubernetes holds the version, the address ranges and settings of the components.
@@ -123,12 +123,12 @@ type RemoteSigner struct {
 
 // Identity says what identities carry.
 type Identity struct {
-	Common *bool `yaml:"common,omitempty" jsonschema:"default=true" jsonschema_description:"Whether an identity carries what is the same on many nodes (mesh host keys of the others, files and units of all nodes). Set it to false where the cluster's own image carries them."`
+	Common *bool `yaml:"common,omitempty" jsonschema_description:"Whether an identity carries what is the same on many nodes (mesh host keys of the others, files and units of all nodes). Set it to false where the cluster's own image carries them."`
 }
 
 // Image describes the image of the cluster.
 type Image struct {
-	Targets  []string `yaml:"targets,omitempty" jsonschema:"enum=qemu,enum=esxi,enum=metal,enum=digitalocean" jsonschema_description:"Where the image will run: qemu, esxi, metal, digitalocean."`
+	Targets  []string `yaml:"targets,omitempty" jsonschema:"enum=qemu,enum=esxi,enum=metal,enum=digitalocean" jsonschema_description:"Where the image will run."`
 	Debian   int      `yaml:"debian,omitempty" jsonschema:"enum=12,enum=13" jsonschema_description:"Debian release of the base."`
 	Kernel   string   `yaml:"kernel,omitempty" jsonschema:"enum=cloud,enum=generic" jsonschema_description:"Kernel flavour. Default: generic when metal is a target, else cloud."`
 	Mirror   string   `yaml:"mirror,omitempty" jsonschema_description:"Debian mirror. Default: what the host's apt uses."`
@@ -147,9 +147,9 @@ type System struct {
 
 // Features switches optional parts on or off.
 type Features struct {
-	NodeExporter *bool `yaml:"nodeExporter,omitempty" jsonschema:"default=true" jsonschema_description:"Prometheus node-exporter on every node."`
-	AuditLog     *bool `yaml:"auditLog,omitempty" jsonschema:"default=true" jsonschema_description:"Audit log of kube-apiserver."`
-	Encryption   *bool `yaml:"encryption,omitempty" jsonschema:"default=true" jsonschema_description:"Encryption of Secrets at rest in etcd."`
+	NodeExporter *bool `yaml:"nodeExporter,omitempty" jsonschema_description:"Prometheus node-exporter on every node."`
+	AuditLog     *bool `yaml:"auditLog,omitempty" jsonschema_description:"Audit log of kube-apiserver."`
+	Encryption   *bool `yaml:"encryption,omitempty" jsonschema_description:"Encryption of Secrets at rest in etcd."`
 }
 
 // Access says who may log in to the machines.
@@ -161,7 +161,7 @@ type Access struct {
 // File is an extra file. Exactly one of Content and Source is given.
 type File struct {
 	Path    string `yaml:"path" jsonschema:"required" jsonschema_description:"Absolute path on the machine."`
-	Mode    string `yaml:"mode,omitempty" jsonschema:"pattern=^0?[0-7]{3}$" jsonschema_description:"Mode in octal, as a string. Default: 0644."`
+	Mode    string `yaml:"mode,omitempty" jsonschema:"pattern=^0?[0-7]{3}$" jsonschema_description:"Mode in octal. Default: 0644."`
 	Owner   string `yaml:"owner,omitempty" jsonschema_description:"User, or user:group. Default: root:root."`
 	Content string `yaml:"content,omitempty" jsonschema_description:"Content of the file."`
 	Source  string `yaml:"source,omitempty" jsonschema_description:"File to take the content from, relative to the definition."`

@@ -67,7 +67,7 @@ func (f *field) rule(t reflect.Type, rule string) {
 		f.minItems = number()
 	case "enum":
 		f.enum = append(f.enum, value)
-	case "", "default", "pattern": // for the schema alone
+	case "", "pattern": // for the schema alone
 	default:
 		panic("cluster: unknown rule " + rule + " of " + t.Name() + "." + f.name)
 	}
