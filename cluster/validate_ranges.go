@@ -169,32 +169,38 @@ func (v *validator) checkVIP() {
 	if len(v.mesh) == 0 {
 		return
 	}
-	v.vip = lastAddr(v.mesh[0])
-	s := v.def.API.VIP
-	if s == "" {
-		return
+	last := lastAddr(v.mesh[0])
+	v.vip = last
+	advice := "set api.vip to one that no node has"
+	if s := v.def.API.VIP; s != "" {
+		a, ok := v.parseVIP(s, last)
+		if !ok {
+			return
+		}
+		v.vip, advice = a, "take one that no node has, such as the default "+last.String()
 	}
-	a, err := netip.ParseAddr(s)
-	if err != nil || a.Zone() != "" || a.Is4In6() {
-		v.errorf("api.vip", "%s is not an IP address (such as %s)", quoted(s), v.vip)
-		return
-	}
-	p := v.mesh[0]
-	switch {
-	case !p.Contains(a):
-		v.errorf("api.vip", "%s is not in mesh.cidr %s; any address of it that no node has will do, such as the default %s", a, p, v.vip)
-		return
-	case a == p.Addr():
-		v.errorf("api.vip", "%s is the network address of mesh.cidr %s; want a host address, such as the default %s", a, p, v.vip)
-	case a.Is4() && a == v.vip.Next():
-		v.errorf("api.vip", "%s is the broadcast address of mesh.cidr %s; want a host address, such as the default %s", a, p, v.vip)
-	default:
-		for _, name := range v.ledger.names() {
-			if taken, ok := nth(p, v.ledger[name]); ok && taken == a {
-				v.errorf("api.vip", "%s is the mesh address of %q (index %d in %s); take one that no node has, such as the default %s",
-					a, name, v.ledger[name], IndexesFile, v.vip)
-			}
+	for _, name := range v.ledger.names() {
+		if taken, ok := nth(v.mesh[0], v.ledger[name]); ok && taken == v.vip {
+			v.errorf("api.vip", "%s is the mesh address of %q (index %d in %s); %s", v.vip, name, v.ledger[name], IndexesFile, advice)
 		}
 	}
-	v.vip = a
+}
+
+// parseVIP reads api.vip, which is a host address of the mesh. last is the default.
+func (v *validator) parseVIP(s string, last netip.Addr) (netip.Addr, bool) {
+	const path = "api.vip"
+	p := v.mesh[0]
+	switch a, err := netip.ParseAddr(s); {
+	case err != nil || a.Zone() != "" || a.Is4In6():
+		v.errorf(path, "%s is not an IP address (such as %s)", quoted(s), last)
+	case !p.Contains(a):
+		v.errorf(path, "%s is not in mesh.cidr %s; any address of it that no node has will do, such as the default %s", a, p, last)
+	case a == p.Addr():
+		v.errorf(path, "%s is the network address of mesh.cidr %s; want a host address, such as the default %s", a, p, last)
+	case a.Is4() && a == last.Next():
+		v.errorf(path, "%s is the broadcast address of mesh.cidr %s; want a host address, such as the default %s", a, p, last)
+	default:
+		return a, true
+	}
+	return netip.Addr{}, false
 }

@@ -22,8 +22,8 @@ func (v *validator) checkRoom() {
 		names[SpareName(k)] = true
 	}
 	removed := 0
-	for name := range v.ledger {
-		if !names[name] {
+	for name, i := range v.ledger {
+		if !names[name] && all.usable(i) {
 			removed++
 		}
 	}
