@@ -18,8 +18,7 @@ import (
 //	p 138 PRIVATE KEY           the file goes on with a PEM block of this label; its DER is 138 bytes
 //	end
 //
-// An owner with a question mark in front is wished for, not demanded: the file
-// stays with root where there is no such user. PEM is stored as DER, because
+// PEM is stored as DER, because
 // base64 hides from gzip that a key stands in its certificate, too.
 const (
 	bundleMagic = "ingot-identity 1"
@@ -65,11 +64,7 @@ func (id *Identity) Bundle() ([]byte, error) {
 	var manifest, text, binary bytes.Buffer
 	manifest.WriteString(bundleMagic + "\n")
 	for _, f := range id.bundled() {
-		owner := f.Owner
-		if owner == etcdOwner {
-			owner = "?" + owner
-		}
-		fmt.Fprintf(&manifest, "f %o %s %s\n", f.Mode, owner, f.Path)
+		fmt.Fprintf(&manifest, "f %o %s %s\n", f.Mode, f.Owner, f.Path)
 		for _, p := range splitPEM(f.Data) {
 			if p.label == "" {
 				fmt.Fprintf(&manifest, "t %d\n", len(p.data))

@@ -71,7 +71,7 @@ func renderCloudConfig(id *Identity, e envelope) ([]byte, error) {
 			return nil, err
 		}
 		if u.Enabled {
-			c.RunCmd = append(c.RunCmd, []string{"systemctl", "enable", "--now", u.Name})
+			c.RunCmd = append(c.RunCmd, enable(u.Name))
 		}
 	}
 	out, err := yaml.Marshal(c)
@@ -79,6 +79,16 @@ func renderCloudConfig(id *Identity, e envelope) ([]byte, error) {
 		return nil, fmt.Errorf("encoding cloud-config: %w", err)
 	}
 	return append([]byte(cloudHeader), out...), nil
+}
+
+// enable starts a unit, too, because cloud-init runs when the system is up.
+// Other units than the identity's are not waited for: one that waits for the
+// boot to end would wait for cloud-init.
+func enable(unit string) []string {
+	if unit == unitName {
+		return []string{"systemctl", "enable", "--now", unit}
+	}
+	return []string{"systemctl", "enable", "--now", "--no-block", unit}
 }
 
 // cloudContent chooses the shortest form: text as it is, base64, or base64 of

@@ -9,9 +9,8 @@ import (
 const (
 	etcdEnvPath = "/etc/etcd/etcd.env"
 	etcdDataDir = "/var/lib/etcd"
-	// etcdOwner gets etcd's keys on machines that have such a user; elsewhere
-	// they stay with root.
-	etcdOwner = "etcd:etcd"
+	// etcdOwner gets etcd's keys on machines that have such a user.
+	etcdOwner = "?etcd:etcd"
 )
 
 // etcdFiles has etcd's settings, as environment variables that etcd 3.4 and

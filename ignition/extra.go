@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,31 +17,21 @@ import (
 const maxSource = 1 << 20
 
 // extraFiles are the definition's own files: those of all nodes, unless the
-// image carries them, and those of the node, which win over them.
+// image carries them, and those of the node.
 func extraFiles(c *cluster.Cluster, n *cluster.Node) ([]File, error) {
-	var files []File
-	index := map[string]int{}
-	add := func(specs []cluster.File, replace bool) error {
-		for _, spec := range specs {
-			f, err := extraFile(c.Dir, spec)
-			if err != nil {
-				return err
-			}
-			if i, known := index[f.Path]; known && replace {
-				files[i] = f
-				continue
-			}
-			index[f.Path] = len(files)
-			files = append(files, f)
-		}
-		return nil
-	}
+	specs := n.Spec.Files
 	if *c.Def.Identity.Common {
-		if err := add(c.Def.Files, false); err != nil {
+		specs = slices.Concat(c.Def.Files, specs)
+	}
+	var files []File
+	for _, spec := range specs {
+		f, err := extraFile(c.Dir, spec)
+		if err != nil {
 			return nil, err
 		}
+		files = append(files, f)
 	}
-	return files, add(n.Spec.Files, true)
+	return files, nil
 }
 
 func extraFile(dir string, spec cluster.File) (File, error) {
@@ -87,24 +78,15 @@ func isAccount(s string) bool {
 	})
 }
 
-// extraUnits are the definition's own units, by the same rules as its files.
+// extraUnits are the definition's own units, by the same rule.
 func extraUnits(c *cluster.Cluster, n *cluster.Node) []Unit {
-	var units []Unit
-	index := map[string]int{}
-	add := func(specs []cluster.Unit, replace bool) {
-		for _, spec := range specs {
-			u := Unit{Name: spec.Name, Enabled: spec.Enabled, Content: spec.Content}
-			if i, known := index[u.Name]; known && replace {
-				units[i] = u
-				continue
-			}
-			index[u.Name] = len(units)
-			units = append(units, u)
-		}
-	}
+	specs := n.Spec.Units
 	if *c.Def.Identity.Common {
-		add(c.Def.Units, false)
+		specs = slices.Concat(c.Def.Units, specs)
 	}
-	add(n.Spec.Units, true)
+	var units []Unit
+	for _, spec := range specs {
+		units = append(units, Unit{Name: spec.Name, Enabled: spec.Enabled, Content: spec.Content})
+	}
 	return units
 }

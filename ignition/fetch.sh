@@ -34,7 +34,7 @@ mkdir -p "$run"
 work=$(mktemp -d "$run/fetch.XXXXXX")
 drive=$work/drive
 mkdir "$drive"
-trap 'umount "$drive" 2>/dev/null || :; rm -f "$work"/* 2>/dev/null || :; rmdir "$drive" "$work"' EXIT
+trap 'umount "$drive" 2>/dev/null || :; rm -f "$work"/* 2>/dev/null || :; rmdir "$drive" "$work" || :' EXIT
 trap 'exit 1' HUP INT TERM
 
 # take copies a bundle from a place, if it is the wanted one.
@@ -62,7 +62,7 @@ search() {
 		found=no
 		if take "$drive/ingot/identity.bundle" "the drive $label"; then found=yes; fi
 		umount "$drive"
-		[ $found = no ] || return 0
+		[ "$found" = no ] || return 0
 	done
 	guestinfo "info-get $key" >"$work/value" || return 1
 	base64 -d <"$work/value" >"$work/decoded" 2>/dev/null || return 1

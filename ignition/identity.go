@@ -34,7 +34,7 @@ type Identity struct {
 type File struct {
 	Path  string      // absolute and clean
 	Mode  fs.FileMode // permission bits only
-	Owner string      // user:group, by name
+	Owner string      // user:group by name; with a question mark in front, root where there is no such user
 	Data  []byte
 	// Early files are written by the provisioning tool itself, because they are
 	// needed before, or in order that, the bundle is unpacked. They stand readable

@@ -110,11 +110,18 @@ func keyfile(network *cluster.Network, link *cluster.Interface, id string) strin
 // keyfileFamily writes the section of one address family.
 func keyfileFamily(line func(string, ...any), network *cluster.Network, link *cluster.Interface, six bool) {
 	line("\n[%s]", map[bool]string{false: "ipv4", true: "ipv6"}[six])
+	gateway := ""
+	for _, g := range link.Gateways {
+		if isIPv6(g) == six {
+			gateway = "," + g
+		}
+	}
 	count := 0
 	for _, a := range link.Addresses {
 		if isIPv6(a) == six {
 			count++
-			line("address%d=%s", count, a)
+			line("address%d=%s%s", count, a, gateway)
+			gateway = "" // it goes with the first address
 		}
 	}
 	switch {
@@ -124,11 +131,6 @@ func keyfileFamily(line func(string, ...any), network *cluster.Network, link *cl
 		line("method=auto")
 	default:
 		line("method=disabled")
-	}
-	for _, g := range link.Gateways {
-		if isIPv6(g) == six && count > 0 {
-			line("gateway=%s", g)
-		}
 	}
 	var dns []string
 	for _, d := range network.DNS {

@@ -17,9 +17,12 @@ pin=$dir/identity.sha256
 applied=$dir/identity.applied
 
 die() {
-	echo "ingot-identity: $*" >&2
+	printf 'ingot-identity: %s\n' "$*" >&2
 	exit 1
 }
+
+# flush waits until what was written would survive a power cut.
+flush() { [ -n "$root" ] || sync; }
 
 # tidy drops the copies of the bundle: they are not needed any more.
 tidy() {
@@ -65,7 +68,7 @@ sed '/^end$/q' "$work/plain" >"$work/manifest"
 
 # Everything is made and checked before anything is put in place.
 at=$(($(wc -c <"$work/manifest") + 1))
-part() { tail -c +$at "$work/plain" | head -c "$1"; }
+part() { tail -c +"$at" "$work/plain" | head -c "$1"; }
 count=0
 while read -r kind a b c; do
 	case $kind in
@@ -77,7 +80,7 @@ while read -r kind a b c; do
 		esac
 		count=$((count + 1))
 		: >"$work/$count"
-		echo "$a $b $c" >>"$work/list"
+		printf '%s\n' "$a $b $c" >>"$work/list"
 		;;
 	t)
 		part "$a" >>"$work/$count"
@@ -109,7 +112,7 @@ while read -r mode owner path; do
 	chmod "$mode" "$temp"
 	mv -f "$temp" "$target"
 	if [ -e "$root/sys/fs/selinux/enforce" ]; then restorecon "$target" || :; fi
-	echo "$path" >>"$work/paths"
+	printf '%s\n' "$path" >>"$work/paths"
 done <"$work/list"
 
 # What an earlier bundle brought and this one does not is removed.
@@ -120,7 +123,7 @@ if [ -f "$applied" ]; then
 		esac
 	done <"$applied"
 fi
-sync
+flush
 umask 022
 put() {
 	temp=$1.new
@@ -129,6 +132,6 @@ put() {
 }
 echo "$got  identity.bundle" | put "$pin"
 { echo "$got" && cat "$work/paths"; } | put "$applied"
-sync
+flush
 tidy
 echo "ingot-identity: $count files unpacked" >&2

@@ -1,0 +1,10 @@
+package ignition
+
+// Envelope gives the files that a tool writes by itself.
+func Envelope(id *Identity, inline bool) ([]File, error) {
+	bundle, err := id.Bundle()
+	if err != nil {
+		return nil, err
+	}
+	return id.envelope(bundle, inline).files, nil
+}
