@@ -1,0 +1,135 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/ingot-k8s/ingot/internal/cli"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"ingot": func() {
+			os.Exit(cli.Run(context.Background(), os.Stdin, os.Stdout, os.Stderr, os.Args[1:]))
+		},
+	})
+}
+
+// TestScripts runs the scripts in testdata/script, each with a home of its own.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
+			env.Setenv("INGOT_IDENTITY_FILE", "")
+			return copyShipped(filepath.Join(env.WorkDir, "clusters"))
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status": status, "mode": mode, "same": same, "nosecret": noSecret,
+		},
+	})
+}
+
+// copyShipped gives a script the definitions that ship with the project.
+func copyShipped(dir string) error {
+	for _, name := range []string{"prod", "lab"} {
+		data, err := os.ReadFile(filepath.Join("..", "..", "clusters", name, "cluster.yaml"))
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name, "cluster.yaml"), data, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// status N PROGRAM ARG...: the program must end with exit status N. What it
+// writes can be looked at with stdout and stderr, as after exec.
+func status(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N program arg...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+// mode 0600 FILE...: each file must have exactly this mode.
+func mode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: mode 0600 file...")
+	}
+	for _, name := range args[1:] {
+		info, err := os.Stat(ts.MkAbs(name))
+		ts.Check(err)
+		if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[0] {
+			ts.Fatalf("%s has mode %s, want %s", name, got, args[0])
+		}
+	}
+}
+
+// same A B: two folders must have the same files with the same content.
+func same(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: same folder folder")
+	}
+	a, b := tree(ts, args[0]), tree(ts, args[1])
+	if equal := a == b; equal == neg {
+		ts.Fatalf("%s and %s: same is %v", args[0], args[1], equal)
+	}
+}
+
+func tree(ts *testscript.TestScript, dir string) string {
+	var b strings.Builder
+	root := ts.MkAbs(dir)
+	ts.Check(filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		fmt.Fprintf(&b, "%s %x\n", strings.TrimPrefix(path, root), data)
+		return err
+	}))
+	return b.String()
+}
+
+// nosecret FILE...: no file, and nothing below a folder, may hold a private key in the clear.
+func noSecret(ts *testscript.TestScript, neg bool, args []string) {
+	for _, name := range args {
+		ts.Check(filepath.WalkDir(ts.MkAbs(name), func(path string, d os.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() {
+				return err
+			}
+			data, err := os.ReadFile(path)
+			if found := bytes.Contains(data, []byte("PRIVATE KEY-----")) || bytes.Contains(data, []byte("AGE-SECRET-KEY-")); found != neg {
+				ts.Fatalf("%s: private key in the clear: %v", path, found)
+			}
+			return err
+		}))
+	}
+}
