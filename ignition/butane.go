@@ -3,13 +3,16 @@ package ignition
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	butane "github.com/coreos/butane/config"
 	"github.com/coreos/butane/config/common"
 	"github.com/coreos/ignition/v2/config/v3_3"
+	"github.com/coreos/ignition/v2/config/v3_3/types"
 	"github.com/coreos/vcontext/report"
 	"github.com/vincent-petithory/dataurl"
 	"go.yaml.in/yaml/v3"
@@ -76,9 +79,11 @@ type butaneUnit struct {
 // loginShell is on every system that an identity is for.
 const loginShell = "/bin/bash"
 
-// renderIgnition writes an envelope as an Ignition config, through Butane. Any
-// entry in a report, of Butane or of Ignition, is an error.
-func renderIgnition(e envelope) ([]byte, error) {
+// renderIgnition writes an envelope as Ignition configs, through Butane: one
+// config for each of the paths, without the file of that path. Butane runs once
+// for all, because it takes longer than all the rest. Any entry in a report, of
+// Butane or of Ignition, is an error.
+func renderIgnition(e envelope, without ...string) ([][]byte, error) {
 	config, err := butaneOf(e)
 	if err != nil {
 		return nil, err
@@ -91,11 +96,21 @@ func renderIgnition(e envelope) ([]byte, error) {
 	if err := strict(rep, err); err != nil {
 		return nil, fmt.Errorf("translating Butane config: %w", err)
 	}
-	_, rep, err = v3_3.Parse(out)
+	whole, rep, err := v3_3.Parse(out)
 	if err := strict(rep, err); err != nil {
 		return nil, fmt.Errorf("checking Ignition config: %w", err)
 	}
-	return out, nil
+	var configs [][]byte
+	for _, path := range without {
+		c := whole
+		c.Storage.Files = slices.DeleteFunc(slices.Clone(whole.Storage.Files), func(f types.File) bool { return f.Path == path })
+		data, err := json.Marshal(c)
+		if err != nil {
+			return nil, fmt.Errorf("encoding Ignition config: %w", err)
+		}
+		configs = append(configs, data)
+	}
+	return configs, nil
 }
 
 // strict makes an error of everything that a report has.

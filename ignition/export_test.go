@@ -6,5 +6,8 @@ func Envelope(id *Identity, inline bool) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return id.envelope(bundle, inline).files, nil
+	if inline {
+		return id.envelope(bundle).without(fetchPath).files, nil
+	}
+	return id.envelope(bundle).without(bundlePath).files, nil
 }

@@ -94,12 +94,12 @@ func outputs(id *Identity, stamp time.Time) ([]OutFile, error) {
 	switch id.Provisioning {
 	case cluster.ProvisioningIgnition:
 		f.bundle = bundle
-		if f.inline, err = renderIgnition(id.envelope(bundle, true)); err != nil {
-			return nil, err
+		var configs [][]byte
+		if configs, err = renderIgnition(id.envelope(bundle), fetchPath, bundlePath); err == nil {
+			f.inline, f.userData = configs[0], configs[1]
 		}
-		f.userData, err = renderIgnition(id.envelope(bundle, false))
 	case cluster.ProvisioningCloudInit:
-		f.inline, err = renderCloudConfig(id, id.envelope(bundle, true))
+		f.inline, err = renderCloudConfig(id, id.envelope(bundle).without(fetchPath))
 		f.userData = f.inline
 	default:
 		err = fmt.Errorf("unknown provisioning %q (%s, %s)", id.Provisioning, cluster.ProvisioningIgnition, cluster.ProvisioningCloudInit)

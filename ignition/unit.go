@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	_ "embed" // the scripts and the unit
 	"encoding/hex"
+	"slices"
 	"strings"
 )
 
@@ -57,10 +58,10 @@ type envelope struct {
 	users []User
 }
 
-// envelope puts an identity in the form that a provisioning tool applies.
-// Inline, it has the bundle in it, and with it every secret. Else it has the
-// script that fetches the bundle.
-func (id *Identity) envelope(bundle []byte, inline bool) envelope {
+// envelope puts an identity in the form that a provisioning tool applies, with
+// both the bundle, and with it every secret, and the script that fetches the
+// bundle from elsewhere. A form has one or the other of them.
+func (id *Identity) envelope(bundle []byte) envelope {
 	e := envelope{users: id.Users, units: append([]Unit{{Name: unitName, Enabled: true, Content: unitContent}}, id.Units...)}
 	for _, f := range id.Files {
 		if f.Early {
@@ -69,11 +70,14 @@ func (id *Identity) envelope(bundle []byte, inline bool) envelope {
 	}
 	e.files = append(e.files,
 		early(pinPath, modePublic, pin(bundle)),
-		early(unpackPath, modeScript, unpackScript))
-	if inline {
-		e.files = append(e.files, secret(bundlePath, bundle))
-	} else {
-		e.files = append(e.files, early(fetchPath, modeScript, fetchScript))
-	}
+		early(unpackPath, modeScript, unpackScript),
+		secret(bundlePath, bundle),
+		early(fetchPath, modeScript, fetchScript))
+	return e
+}
+
+// without is the envelope without the file of a path.
+func (e envelope) without(path string) envelope {
+	e.files = slices.DeleteFunc(slices.Clone(e.files), func(f File) bool { return f.Path == path })
 	return e
 }
