@@ -28,6 +28,10 @@ type EnsureOptions struct {
 	Progress func(Change)
 }
 
+// workersPerCPU keeps the processors busy while some nodes' files are on their
+// way to the disk, which takes about as long as making a key.
+const workersPerCPU = 4
+
 // Ensure makes what is missing in the store and issues again what no longer
 // matches the definition or ends soon; nothing else is touched, and a second
 // run changes nothing. It returns the changes in the order of the definition,
@@ -51,7 +55,7 @@ func (s *Store) Ensure(ctx context.Context, o EnsureOptions) ([]Change, error) {
 	}
 	perNode := make([][]Change, len(nodes))
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.GOMAXPROCS(0))
+	g.SetLimit(workersPerCPU * runtime.GOMAXPROCS(0))
 	for i, n := range nodes {
 		g.Go(func() error {
 			if err := ctx.Err(); err != nil {

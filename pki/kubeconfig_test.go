@@ -44,7 +44,7 @@ func TestKubeconfig(t *testing.T) {
 func TestKubectl(t *testing.T) {
 	kubectl := need.Tool(t, "kubectl")
 	f := newFixture(t, small)
-	f.reopen(f.c.Dir, strings.Replace(small, "nodes:", "api: {names: [localhost]}\nnodes:", 1), time.Now())
+	f.reopen(f.c.Dir, small, time.Now())
 	f.ensure()
 	m, err := f.Material("m0")
 	if err != nil {

@@ -38,13 +38,14 @@ func TestRequestsDualStack(t *testing.T) {
 apiVersion: ingot/v1
 kind: Cluster
 name: dual
-domain: Dual.Example.com
+domain: dual.example.com
 kubernetes: {serviceCIDR: "10.96.0.0/16,fd00:96::/112", podCIDR: "10.244.0.0/16,fd00:244::/48", clusterDomain: k8s.internal}
 mesh: {cidr: "10.42.0.0/16,fd00:42::/64"}
-api: {names: [api.example.com, localhost, API.example.com]}
+api: {names: [api.example.com]}
 nodes:
-  - {name: m0, roles: [controller], address: "2001:db8::10"}
+  - {name: m0, roles: [controller, worker], address: "2001:db8::10"}
 `)
+	c.Def.API.Names = append(c.Def.API.Names, "localhost", "API.example.com", "m0.dual.example.com")
 	requests := NodeRequests(c, &c.Nodes[0])
 	r := requests[slices.IndexFunc(requests, func(r Request) bool { return r.Name == "apiserver" })]
 	want := []string{
