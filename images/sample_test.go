@@ -168,6 +168,15 @@ func tool(t testing.TB, name string, args ...string) string {
 	return stdout.String()
 }
 
+// mustCompare has QEMU compare an image to a raw disk: content and size.
+func mustCompare(t testing.TB, format, image, disk string) {
+	t.Helper()
+	const want = "Images are identical.\n" // and no warning before it
+	if got := tool(t, "qemu-img", "compare", "-f", format, "-F", "raw", image, disk); got != want {
+		t.Errorf("qemu-img compare: %s", got)
+	}
+}
+
 // mustEqual compares files.
 func mustEqual(t testing.TB, got, want string) {
 	t.Helper()
