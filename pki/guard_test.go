@@ -2,7 +2,6 @@ package pki
 
 import (
 	"context"
-	"crypto"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/json"
@@ -14,6 +13,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -86,7 +86,7 @@ func TestCfsslServe(t *testing.T) {
 }
 
 // bent is a local signer that does not do what it is asked.
-func bent(t *testing.T, k AuthorityKey, change func(*x509.Certificate)) Issuer {
+func bent(k AuthorityKey, change func(*x509.Certificate)) Issuer {
 	return issuerFunc(func(_ context.Context, csrPEM []byte, r Request, from, to time.Time) ([]byte, error) {
 		block, _ := pem.Decode(csrPEM)
 		csr, err := x509.ParseCertificateRequest(block.Bytes)
@@ -156,12 +156,12 @@ func TestVerifyIssued(t *testing.T) {
 		"another key":       {func(c *x509.Certificate) { c.PublicKey = foreign.Key.Public() }, "it is for another key"},
 	}
 	for name, test := range tests {
-		_, err := issue(t.Context(), bent(t, k, test.change), etcdRequest(), "ecdsa-p256", k.Cert, now, 90*24*time.Hour)
+		_, err := issue(t.Context(), bent(k, test.change), etcdRequest(), "ecdsa-p256", k.Cert, now, 90*24*time.Hour)
 		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), "the signer did not do what was asked: ") || !strings.Contains(err.Error(), test.want)) {
 			t.Errorf("%s: got %v, want %q", name, err, test.want)
 		}
 	}
-	_, err = issue(t.Context(), bent(t, foreign, func(*x509.Certificate) {}), etcdRequest(), "ecdsa-p256", k.Cert, now, time.Hour)
+	_, err = issue(t.Context(), bent(foreign, func(*x509.Certificate) {}), etcdRequest(), "ecdsa-p256", k.Cert, now, time.Hour)
 	if err == nil || !strings.Contains(err.Error(), "issued by another authority with the name") {
 		t.Errorf("another authority: %v", err)
 	}
@@ -298,7 +298,16 @@ func TestLocalGuards(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := NewLocalIssuer(map[Authority]AuthorityKey{Etcd: {k.Cert, other.(crypto.Signer)}}); err == nil {
+	if _, err := NewLocalIssuer(map[Authority]AuthorityKey{Etcd: {k.Cert, other}}); err == nil {
 		t.Error("a key of another certificate is accepted")
+	}
+}
+
+// cfssl writes nothing on its own. Looked at from outside, in a process that
+// issues certificates.
+func TestQuiet(t *testing.T) {
+	out, err := exec.Command(os.Args[0], "-test.run=^TestRenewNearEnd$", "-test.v").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: TestRenewNearEnd") || strings.Contains(string(out), "signed certificate") || strings.Contains(string(out), "[INFO]") {
+		t.Errorf("error %v, output:\n%s", err, out)
 	}
 }
