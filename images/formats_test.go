@@ -35,6 +35,7 @@ func formats() map[string]format {
 			},
 			"86f7d9f8ff2635470a36d7acf0cbba0b5b8fad6c1e09d99235bc870b41b6bc7d",
 		},
+		"vmdk":               vmdkFormat("1d1cac2bef3249658ae5e27b68c239a59dd1fc98fbae2f62482348ce5e2cd642"),
 		"qcow2":              qcow2Format(QCOW2Options{}, "39d8f56d31ae257ac3451a496e853c777667378c2bf1c32adb219b2d4293a2a2"),
 		"qcow2 zlib":         qcow2Format(QCOW2Options{Compression: Zlib}, "4c9e8ea77b7805fa6e7f85ece34f4a0429e82b070e8ad585e8f1bb57b1eebe29"),
 		"qcow2 uncompressed": qcow2Format(QCOW2Options{Compression: Uncompressed, ClusterSize: 2 * mib}, "d87ac6489fee3d6e52c5ccce4cae2a840d52d13034a7c4c33d32a72e0beec525"),
