@@ -11,8 +11,9 @@ const (
 // person edits. Every field that is not given gets a default (see
 // [ApplyDefaults]); nothing that can be derived is typed.
 //
-// Struct tags: `yaml` names the key, `jsonschema` and `jsonschema_description`
-// feed [Schema] and the reference.
+// Struct tags: `yaml` names the key; `jsonschema` has the rules that a single
+// value is checked by, and with `jsonschema_description` feeds [Schema] and
+// [Reference].
 type Definition struct {
 	APIVersion   string     `yaml:"apiVersion" jsonschema:"required,enum=ingot/v1" jsonschema_description:"Version of this format."`
 	Kind         string     `yaml:"kind" jsonschema:"required,enum=Cluster" jsonschema_description:"Always Cluster."`

@@ -37,6 +37,9 @@ func TestParseDuration(t *testing.T) {
 		if got.String() != tc.back {
 			t.Errorf("%q is written as %q, want %q", tc.text, got, tc.back)
 		}
+		if text, err := got.MarshalText(); err != nil || string(text) != tc.back {
+			t.Errorf("%q is marshalled as %q, %v", tc.text, text, err)
+		}
 		if again, err := cluster.ParseDuration(got.String()); err != nil || again != got {
 			t.Errorf("%q reads back as %v, %v", got, again, err)
 		}

@@ -113,6 +113,7 @@ func (v *validator) checkTopology() {
 	var dialable []int
 	controllers, workers := 0, v.def.Spares
 	clear := true // every node has roles, and known ones
+	open := false // some controller has an address
 	for i, n := range v.def.Nodes {
 		if n.Address != "" {
 			dialable = append(dialable, i)
@@ -123,6 +124,7 @@ func (v *validator) checkTopology() {
 			switch r {
 			case Controller:
 				controllers++
+				open = open || n.Address != ""
 			case Worker:
 				workers++
 			case Edge:
@@ -143,6 +145,9 @@ func (v *validator) checkTopology() {
 	}
 	if clear && workers == 0 {
 		v.warnf("nodes", "no node has the role worker: pods that do not tolerate the taints of the others have no place to run")
+	}
+	if controllers > 0 && v.def.API.Public && !open {
+		v.warnf("api.public", "the API is to be open outside, but no controller has an address; give one to a controller")
 	}
 	machines := len(v.def.Nodes) + v.def.Spares
 	switch {
