@@ -51,7 +51,10 @@ func bench(ctx context.Context, out io.Writer, args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "generator, %d nodes, %d CPUs\n", *nodes, runtime.GOMAXPROCS(0))
+	say := func(format string, args ...any) {
+		_, _ = fmt.Fprintf(out, format, args...) // a person reads along
+	}
+	say("generator, %d nodes, %d CPUs\n", *nodes, runtime.GOMAXPROCS(0))
 
 	small, err := generator(ctx, program, filepath.Join(dir, "small"), max(*nodes/10, 10))
 	if err != nil {
@@ -70,7 +73,7 @@ func bench(ctx context.Context, out io.Writer, args []string) error {
 		if d != 0 {
 			seconds = fmt.Sprintf("%.2f s", d.Seconds())
 		}
-		fmt.Fprintf(out, "  %-42s %10s  %s\n", what, seconds, note)
+		say("  %-42s %10s  %s\n", what, seconds, note)
 	}
 	per := func(d time.Duration, n int) string {
 		return fmt.Sprintf("%.2f ms a node", d.Seconds()*1000/float64(n))

@@ -41,15 +41,34 @@ type app struct {
 
 // Run carries out one command line and returns the exit status.
 func Run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, args []string) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
+	results := &stickyWriter{w: stdout}
+	a := &app{stdin: stdin, stdout: results, stderr: stderr}
 	root := a.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if ctx.Err() != nil && err != nil {
-		fmt.Fprintln(stderr, "error: interrupted; what was finished before is kept")
+		a.say("error: interrupted; what was finished before is kept")
 		return statusInterrupted
 	}
-	return report(stderr, err)
+	if err == nil && results.err != nil {
+		err = fmt.Errorf("writing results: %w", results.err)
+	}
+	return a.report(err)
+}
+
+// stickyWriter remembers the first error of a writer, so that no result is
+// lost unnoticed and no command has to look at every line it prints.
+type stickyWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (s *stickyWriter) Write(p []byte) (int, error) {
+	n, err := s.w.Write(p)
+	if s.err == nil {
+		s.err = err
+	}
+	return n, err
 }
 
 func (a *app) root() *cobra.Command {
@@ -108,9 +127,14 @@ func (a *app) log() *slog.Logger {
 	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 }
 
-// say writes one line of progress.
+// say writes one line of progress or trouble to stderr.
 func (a *app) say(format string, args ...any) {
-	fmt.Fprintf(a.stderr, format+"\n", args...)
+	_, _ = fmt.Fprintf(a.stderr, format+"\n", args...) // where else could its error be told?
+}
+
+// print writes one line of results to stdout. [Run] finds its error.
+func (a *app) print(format string, args ...any) {
+	_, _ = fmt.Fprintf(a.stdout, format+"\n", args...)
 }
 
 // usageError is a command line that makes no sense.
@@ -143,7 +167,7 @@ func (e *checkError) Error() string { return e.message }
 
 // report writes an error the way people and scripts expect it, and gives the
 // exit status that belongs to it.
-func report(w io.Writer, err error) int {
+func (a *app) report(err error) int {
 	if err == nil {
 		return statusOK
 	}
@@ -154,21 +178,21 @@ func report(w io.Writer, err error) int {
 	switch {
 	case errors.As(err, &bad):
 		// The problems themselves are already there, with their places.
-		fmt.Fprintf(w, "error: %s\n", countProblems(bad.Report))
+		a.say("error: %s", countProblems(bad.Report))
 		status = statusBadInput
 	case errors.As(err, &check):
-		fmt.Fprintf(w, "error: %s\n", err)
+		a.say("error: %s", err)
 		status = statusCheck
 	default:
-		fmt.Fprintf(w, "error: %s\n", err)
+		a.say("error: %s", err)
 	}
 	if errors.As(err, &usage) {
 		status = statusBadInput
-		fmt.Fprintf(w, "hint: %s --help shows how it is used\n", usage.command)
+		a.say("hint: %s --help shows how it is used", usage.command)
 	}
 	var hint *hintError
 	if errors.As(err, &hint) {
-		fmt.Fprintf(w, "hint: %s\n", hint.hint)
+		a.say("hint: %s", hint.hint)
 	}
 	return status
 }

@@ -30,7 +30,7 @@ func (a *app) initCluster(name string) error {
 	}
 	dir := filepath.Join(a.clusters, name)
 	_, statErr := os.Lstat(dir)
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // a definition is not secret
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("making folder: %w", err)
 	}
 	path := filepath.Join(dir, definitionFile)
@@ -43,7 +43,7 @@ func (a *app) initCluster(name string) error {
 		}
 		return err
 	}
-	fmt.Fprintln(a.stdout, path)
+	a.print("%s", path)
 	a.say("next: edit it, then ingot validate %s, then ingot iso %s", name, name)
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path/filepath"
 
@@ -78,10 +77,10 @@ func (a *app) iso(ctx context.Context, name string, nodes []string, asJSON bool)
 		if n.Changed {
 			state = "written"
 		}
-		fmt.Fprintf(a.stdout, "%s  %s, identity of %d bytes\n", n.Dir, state, n.Size)
+		a.print("%s  %s, identity of %d bytes", n.Dir, state, n.Size)
 	}
 	if result.Kubeconfig != "" {
-		fmt.Fprintln(a.stdout, result.Kubeconfig)
+		a.print("%s", result.Kubeconfig)
 	}
 	a.say("next: attach config.iso of each folder to its machine and start it; ingot inspect FILE shows what is in it")
 	return nil

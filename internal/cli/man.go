@@ -3,11 +3,11 @@ package cli
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/ingot-k8s/ingot/internal/epoch"
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
-	"time"
 )
 
 func (a *app) manCommand() *cobra.Command {
@@ -17,7 +17,7 @@ func (a *app) manCommand() *cobra.Command {
 		Long:  "Writes one manual page (section 1) for each command into FOLDER, which is made if need be.",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := os.MkdirAll(args[0], 0o755); err != nil { //nolint:gosec // manual pages are public
+			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return fmt.Errorf("making folder: %w", err)
 			}
 			// The date on the pages: the one clock, else the day the format was made.

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"fmt"
-
 	"github.com/ingot-k8s/ingot/pki"
 	"github.com/spf13/cobra"
 )
@@ -31,7 +29,7 @@ func (a *app) pkiExportCommand() *cobra.Command {
 			if err := store.Export(args[1], nodes...); err != nil {
 				return notIssued(err, args[0])
 			}
-			fmt.Fprintln(a.stdout, args[1])
+			a.print("%s", args[1])
 			return nil
 		},
 	}

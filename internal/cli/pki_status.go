@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -58,17 +60,22 @@ func (a *app) printStatus(rows []pki.Row, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(rows)
 	}
-	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "HOLDER\tCERTIFICATE\tUSAGE\tAUTHORITY\tDAYS LEFT\tSTATE\tNAMES AND ADDRESSES")
+	lines := []string{"HOLDER\tCERTIFICATE\tUSAGE\tAUTHORITY\tDAYS LEFT\tSTATE\tNAMES AND ADDRESSES"}
 	for _, r := range rows {
 		state, left := string(r.State), "-"
 		if r.Reason != "" {
 			state += ": " + r.Reason
 		}
 		if !r.NotAfter.IsZero() {
-			left = fmt.Sprint(r.DaysLeft)
+			left = strconv.Itoa(r.DaysLeft)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Holder, r.Name, r.Usage, r.Authority, left, state, strings.Join(r.SANs, " "))
+		lines = append(lines, strings.Join([]string{
+			r.Holder, r.Name, string(r.Usage), string(r.Authority), left, state, strings.Join(r.SANs, " "),
+		}, "\t"))
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
+	if _, err := io.WriteString(w, strings.Join(lines, "\n")+"\n"); err != nil {
+		return err
 	}
 	return w.Flush()
 }

@@ -29,7 +29,7 @@ const redraw = 100 * time.Millisecond
 
 func (a *app) progress(what string, total int) *progress {
 	f, ok := a.stderr.(*os.File)
-	return &progress{w: a.stderr, live: ok && term.IsTerminal(int(f.Fd())), what: what, total: total} //nolint:gosec // a file descriptor fits an int
+	return &progress{w: a.stderr, live: ok && term.IsTerminal(int(f.Fd())), what: what, total: total}
 }
 
 // step says that one more is done.
@@ -39,7 +39,7 @@ func (p *progress) step() {
 	p.done++
 	if now := time.Now(); p.live && (now.Sub(p.drawn) > redraw || p.done == p.total) {
 		p.drawn = now
-		fmt.Fprintf(p.w, "\r\x1b[K%s: %d of %d", p.what, p.done, p.total)
+		_, _ = fmt.Fprintf(p.w, "\r\x1b[K%s: %d of %d", p.what, p.done, p.total)
 	}
 }
 
@@ -48,6 +48,6 @@ func (p *progress) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.live && p.done > 0 {
-		fmt.Fprint(p.w, "\r\x1b[K")
+		_, _ = fmt.Fprint(p.w, "\r\x1b[K")
 	}
 }

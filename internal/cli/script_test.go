@@ -96,7 +96,7 @@ func mode(ts *testscript.TestScript, neg bool, args []string) {
 // same A B: two folders must have the same files with the same content.
 func same(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
-		ts.Fatalf("usage: same folder folder")
+		ts.Fatalf("usage: same A B")
 	}
 	a, b := tree(ts, args[0]), tree(ts, args[1])
 	if equal := a == b; equal == neg {

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 )
 
@@ -24,7 +22,7 @@ func (a *app) validateCommand() *cobra.Command {
 					}
 					continue
 				}
-				fmt.Fprintf(a.stdout, "%s: valid: %s and %s\n", c.File, plural(len(c.Def.Nodes), "node"), plural(c.Def.Spares, "spare"))
+				a.print("%s: valid: %s and %s", c.File, plural(len(c.Def.Nodes), "node"), plural(c.Def.Spares, "spare"))
 			}
 			return first
 		},

@@ -48,7 +48,7 @@ type Result struct {
 // of one leaves the folders of the others whole.
 func Identities(ctx context.Context, cfg Config) (*Result, error) {
 	nodesDir := filepath.Join(cfg.Dir, "nodes")
-	if err := os.MkdirAll(nodesDir, 0o755); err != nil { //nolint:gosec // the folders in it are 0700
+	if err := os.MkdirAll(nodesDir, 0o755); err != nil { // those in it are 0700
 		return nil, fmt.Errorf("making output folder: %w", err)
 	}
 	wanted := cfg.nodes()
