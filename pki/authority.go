@@ -10,6 +10,61 @@ import (
 	"time"
 )
 
+// seenAuthority is an authority that was checked, and the bytes that were.
+type seenAuthority struct {
+	data []byte
+	file *holderFile
+	cert *x509.Certificate
+}
+
+// AuthorityCert reads the certificate of an authority.
+func (s *Store) AuthorityCert(a Authority) (*x509.Certificate, error) {
+	_, cert, err := s.authority(a)
+	return cert, err
+}
+
+func (s *Store) authority(a Authority) (*holderFile, *x509.Certificate, error) {
+	holder := authoritiesDir + string(a)
+	data, err := s.load(holder)
+	if err != nil {
+		return nil, nil, err
+	}
+	if was, ok := s.seen.Load(holder); ok && bytes.Equal(was.(*seenAuthority).data, data) {
+		return was.(*seenAuthority).file, was.(*seenAuthority).cert, nil
+	}
+	h, err := parseHolder(data, s.c.Def.Name, holder)
+	var cert *x509.Certificate
+	if err == nil {
+		cert, err = h.authority(authorityName(s.c.Def.Name, a))
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("key store: %s: %w", s.path(holder), err)
+	}
+	s.seen.Store(holder, &seenAuthority{data, h, cert})
+	return h, cert, nil
+}
+
+// authority checks the certificate of an authority. name is that of ours;
+// those of a remote signer have names of their own.
+func (h *holderFile) authority(name string) (*x509.Certificate, error) {
+	cert, err := h.cert(authorityEntry)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkAuthority(cert); err != nil {
+		return nil, err
+	}
+	if h.sealed != nil && cert.Subject.CommonName != name {
+		return nil, fmt.Errorf("it is of the authority %q, not of %q", cert.Subject.CommonName, name)
+	}
+	if bytes.Equal(cert.RawIssuer, cert.RawSubject) {
+		if err := cert.CheckSignatureFrom(cert); err != nil {
+			return nil, fmt.Errorf("damaged: %w", err)
+		}
+	}
+	return cert, nil
+}
+
 // ensureAuthority reads an authority, or makes it; one that a remote signer
 // has is fetched and pinned.
 func (r *run) ensureAuthority(ctx context.Context, a Authority) error {

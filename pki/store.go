@@ -63,6 +63,7 @@ type Store struct {
 	dir        string
 	o          Options
 	identities func() ([]age.Identity, error)
+	seen       *sync.Map // holder of an authority -> *seenAuthority: it is read with every node
 }
 
 // Open gives the key store of a cluster. It reads and makes nothing yet.
@@ -83,7 +84,7 @@ func Open(c *cluster.Cluster, o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{c: c, dir: filepath.Join(c.Dir, Dir), o: o}
+	s := &Store{c: c, dir: filepath.Join(c.Dir, Dir), o: o, seen: &sync.Map{}}
 	var mu sync.Mutex
 	var read []age.Identity
 	s.identities = func() (_ []age.Identity, err error) { // a failed read may be tried again
@@ -108,16 +109,24 @@ func (s *Store) path(holder string) string {
 	return filepath.Join(s.dir, filepath.FromSlash(holder)+suffix)
 }
 
-// read reads a holder file. errors.Is finds fs.ErrNotExist.
-func (s *Store) read(holder string) (*holderFile, error) {
-	path := s.path(holder)
-	data, err := atomicfile.ReadFile(path, maxHolder)
+// load reads the bytes of a holder file. errors.Is finds fs.ErrNotExist.
+func (s *Store) load(holder string) ([]byte, error) {
+	data, err := atomicfile.ReadFile(s.path(holder), maxHolder)
 	if err != nil {
 		return nil, fmt.Errorf("key store: %w", err)
 	}
+	return data, nil
+}
+
+// read reads and parses a holder file.
+func (s *Store) read(holder string) (*holderFile, error) {
+	data, err := s.load(holder)
+	if err != nil {
+		return nil, err
+	}
 	h, err := parseHolder(data, s.c.Def.Name, holder)
 	if err != nil {
-		return nil, fmt.Errorf("key store: %s: %w", path, err)
+		return nil, fmt.Errorf("key store: %s: %w", s.path(holder), err)
 	}
 	return h, nil
 }
@@ -145,33 +154,6 @@ func (s *Store) open(h *holderFile) (secrets, error) {
 		return nil, fmt.Errorf("key store: %s: %w; %s says who can open it", s.path(h.holder), err, filepath.Join(s.dir, recipientsFile))
 	}
 	return sec, nil
-}
-
-// AuthorityCert reads the certificate of an authority.
-func (s *Store) AuthorityCert(a Authority) (*x509.Certificate, error) {
-	_, cert, err := s.authority(a)
-	return cert, err
-}
-
-func (s *Store) authority(a Authority) (*holderFile, *x509.Certificate, error) {
-	h, err := s.read(authoritiesDir + string(a))
-	if err != nil {
-		return nil, nil, err
-	}
-	cert, err := h.cert(authorityEntry)
-	if err == nil {
-		err = checkAuthority(cert)
-	}
-	if err == nil && bytes.Equal(cert.RawIssuer, cert.RawSubject) {
-		err = cert.CheckSignatureFrom(cert)
-	}
-	if want := authorityName(s.c.Def.Name, a); err == nil && h.sealed != nil && cert.Subject.CommonName != want {
-		err = fmt.Errorf("it is of the authority %q, not of %q", cert.Subject.CommonName, want)
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("key store: %s: %w", s.path(h.holder), err)
-	}
-	return h, cert, nil
 }
 
 // cert parses a certificate of the clear part.
