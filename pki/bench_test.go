@@ -19,7 +19,7 @@ func benchRun(b *testing.B) *run {
 }
 
 // BenchmarkNode issues and stores all of a node but its mesh key, which takes
-// 50 times as long as the rest: see BenchmarkMeshKey.
+// ten times as long as the rest: see BenchmarkMeshKey.
 func BenchmarkNode(b *testing.B) {
 	for _, name := range []string{"m0", "w0"} {
 		b.Run(map[string]string{"m0": "controller", "w0": "worker"}[name], func(b *testing.B) {

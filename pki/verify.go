@@ -25,7 +25,7 @@ const (
 // clockTolerance is how far the dates of a certificate may be from what was
 // asked for: cfssl serve ignores the dates of a request and counts a profile's
 // lifetime from its own clock.
-const clockTolerance = time.Hour
+const clockTolerance = 15 * time.Minute
 
 // usages gives what the certificate of a request says it may be used for. The
 // key usage goes with the key: only RSA keys encrypt (RFC 8422, section 3).
