@@ -73,9 +73,13 @@ func isAccount(s string) bool {
 	if s == "" || s[0] == '-' {
 		return false
 	}
-	return !strings.ContainsFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-$", r))
-	})
+	for _, r := range s {
+		isWord := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		if !isWord && !strings.ContainsRune("._-$", r) {
+			return false
+		}
+	}
+	return true
 }
 
 // extraUnits are the definition's own units, by the same rule.

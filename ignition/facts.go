@@ -227,7 +227,7 @@ func names(nodes []*cluster.Node) []string {
 }
 
 func hostPort(a netip.Addr, port int) string {
-	return netip.AddrPortFrom(a, uint16(port)).String() //nolint:gosec // validated to be 1-65535
+	return netip.AddrPortFrom(a, uint16(port)).String() // validated to be 1-65535
 }
 
 // joined writes a list with commas.
