@@ -26,17 +26,16 @@ func (s *Store) Admin(ctx context.Context, name string) (*Credential, []Change, 
 		return nil, r.changes, err
 	}
 	cred, err := r.admin(ctx, AdminRequest(s.c, name), adminsDir+name)
-	if err != nil {
-		return nil, r.changes, fmt.Errorf("key store: %s: %w", s.path(adminsDir+name), err)
-	}
-	return cred, r.changes, nil
+	return cred, r.changes, err
 }
 
 func (r *run) admin(ctx context.Context, req Request, holder string) (*Credential, error) {
 	why := "new"
 	h, err := r.s.read(holder)
 	if err == nil {
-		why, err = r.stale(h, req)
+		if why, err = r.stale(h, req); err != nil {
+			err = r.at(holder, err)
+		}
 	} else if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
@@ -48,11 +47,15 @@ func (r *run) admin(ctx context.Context, req Request, holder string) (*Credentia
 		if err != nil {
 			return nil, err
 		}
-		return credential(h, sec, req, r.cas[req.Authority])
+		cred, err := credential(h, sec, req, r.cas[req.Authority])
+		if err != nil {
+			return nil, r.at(holder, err)
+		}
+		return cred, nil
 	}
 	cert, key, err := r.issue(ctx, req)
 	if err != nil {
-		return nil, err
+		return nil, r.at(holder, err)
 	}
 	clear, sec := []entry{{req.Name, cert}}, secrets{{req.Name, key}}
 	if err := r.save(holder, clear, sec); err != nil {

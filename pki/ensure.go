@@ -179,7 +179,7 @@ func (r *run) save(holder string, public []entry, private secrets) error {
 	if private != nil {
 		sealed, err := r.readers.seal(private)
 		if err != nil {
-			return fmt.Errorf("key store: %s: %w", r.s.path(holder), err)
+			return r.at(holder, err)
 		}
 		h.sealed, h.readers = sealed, r.readers.fingerprint
 	}

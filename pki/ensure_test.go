@@ -72,6 +72,10 @@ func TestMaterial(t *testing.T) {
 			t.Errorf("%s: only controllers get the shared keys", name)
 		}
 	}
+	f.edit("192.0.2.10", "192.0.2.11")
+	if _, err := f.Material("m0"); err == nil || !strings.Contains(err.Error(), "certificate apiserver has to be issued again: SAN 192.0.2.11 missing") {
+		t.Errorf("a definition that has changed gives %v", err)
+	}
 	if _, err := f.Material("nobody"); err == nil || !strings.Contains(err.Error(), `no node "nobody"`) {
 		t.Errorf("an unknown node gives %v", err)
 	}

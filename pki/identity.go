@@ -118,6 +118,9 @@ func readIdentities(path string) ([]age.Identity, error) {
 		return nil, fmt.Errorf("reading identity %q: its mode %04o lets others read it; run: chmod 600 %s", path, info.Mode().Perm(), path)
 	}
 	data, err := atomicfile.ReadFile(path, maxIdentity)
+	if errors.Is(err, fs.ErrNotExist) { // not wrapped: what is missing is not in the store
+		return nil, fmt.Errorf("reading identity: there is no %q", path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading identity: %w", err)
 	}

@@ -17,14 +17,11 @@ import (
 // does not grow with their number.
 func (r *run) node(ctx context.Context, n *cluster.Node) ([]Change, error) {
 	holder := nodesDir + n.Name
-	fail := func(err error) ([]Change, error) {
-		return nil, fmt.Errorf("key store: %s: %w", r.s.path(holder), err)
-	}
 	requests := NodeRequests(r.s.c, n)
 	h, err := r.s.read(holder)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := r.newNode(ctx, holder, requests); err != nil {
-			return fail(err)
+			return nil, err
 		}
 		return []Change{{Holder: title(holder), Name: fmt.Sprintf("mesh key and %d certificates", len(requests)), Action: Issued, Reason: "new"}}, nil
 	}
@@ -33,7 +30,7 @@ func (r *run) node(ctx context.Context, n *cluster.Node) ([]Change, error) {
 	}
 	reasons, changes, err := r.review(h, requests)
 	if err != nil {
-		return fail(err)
+		return nil, r.at(holder, err)
 	}
 	if len(changes) == 0 {
 		return nil, nil
@@ -43,22 +40,27 @@ func (r *run) node(ctx context.Context, n *cluster.Node) ([]Change, error) {
 		return nil, err
 	}
 	if err := r.renew(ctx, h, sec, requests, reasons); err != nil {
-		return fail(err)
+		return nil, err
 	}
 	return changes, nil
+}
+
+// at says in which file something is wrong.
+func (r *run) at(holder string, err error) error {
+	return fmt.Errorf("key store: %s: %w", r.s.path(holder), err)
 }
 
 func (r *run) newNode(ctx context.Context, holder string, requests []Request) error {
 	public, private, err := newMeshKey(r.s.c.Def.Mesh.KeyBits)
 	if err != nil {
-		return err
+		return r.at(holder, err)
 	}
 	var clear []entry
 	var sec secrets
 	for _, req := range requests {
 		cert, key, err := r.issue(ctx, req)
 		if err != nil {
-			return err
+			return r.at(holder, err)
 		}
 		clear, sec = append(clear, entry{req.Name, cert}), append(sec, entry{req.Name, key})
 	}
@@ -159,15 +161,15 @@ func (r *run) renew(ctx context.Context, h *holderFile, sec secrets, requests []
 		if reasons[req.Name] != "" {
 			var err error
 			if cert, key, err = r.issue(ctx, req); err != nil {
-				return err
+				return r.at(h.holder, err)
 			}
 		} else {
 			old, err := h.cert(req.Name)
-			if err != nil {
-				return err
+			if err == nil {
+				key, err = keyOf(sec, req.Name, old)
 			}
-			if key, err = keyOf(sec, req.Name, old); err != nil {
-				return err
+			if err != nil {
+				return r.at(h.holder, err)
 			}
 			cert = pemBlock(old)
 		}
@@ -176,7 +178,7 @@ func (r *run) renew(ctx context.Context, h *holderFile, sec secrets, requests []
 	public, _ := h.find(meshEntry)
 	mesh, ok := sec.find(meshEntry)
 	if !ok || !validMeshKey(public, mesh) {
-		return errors.New("the mesh key is missing, damaged or not one pair")
+		return r.at(h.holder, errors.New("the mesh key is missing, damaged or not one pair"))
 	}
 	return r.save(h.holder, append(clear, entry{meshEntry, public}), append(private, entry{meshEntry, mesh}))
 }

@@ -4,12 +4,14 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"strings"
 
 	"github.com/ingot-k8s/ingot/cluster"
 )
 
 // Material gives everything that one node's identity needs, private keys
-// included. Whatever does not belong together is an error.
+// included. Whatever does not belong together is an error, and so is a
+// certificate that the definition no longer asks for; dates are not looked at.
 func (s *Store) Material(name string) (*Material, error) {
 	n, ok := s.c.Node(name)
 	if !ok {
@@ -35,6 +37,9 @@ func (s *Store) Material(name string) (*Material, error) {
 		cred, err := credential(h, sec, r, cas[r.Authority])
 		if err != nil {
 			return nil, fmt.Errorf("key store: %s: %w", s.path(h.holder), err)
+		}
+		if why := differences(cred.Cert, r); len(why) > 0 {
+			return nil, fmt.Errorf("key store: %s: certificate %s has to be issued again: %s", s.path(h.holder), r.Name, strings.Join(why, "; "))
 		}
 		m.Credentials = append(m.Credentials, *cred)
 	}

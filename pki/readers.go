@@ -44,10 +44,8 @@ func (r *run) ensureReaders(ctx context.Context) error {
 		return fmt.Errorf("key store: %s names no recipients", path)
 	}
 	text := recipientsText(r.readers.lines)
-	if string(data) == text {
-		return nil
-	}
-	if err := r.reencrypt(); err != nil {
+	same := string(data) == text
+	if err := r.reencrypt(!same); err != nil || same {
 		return err
 	}
 	if err := atomicfile.Write(path, []byte(text), 0o600); err != nil {
@@ -100,13 +98,17 @@ func (r *run) ownRecipients(ctx context.Context) ([]string, error) {
 	return lines, nil
 }
 
-// reencrypt encrypts every file to the readers that is not yet.
-func (r *run) reencrypt() error {
+// reencrypt encrypts every file to the readers that is not yet. Those of nodes
+// are left out while the list is the same: a run looks at them anyway.
+func (r *run) reencrypt(nodes bool) error {
 	holders, err := r.s.holders()
 	if err != nil {
 		return err
 	}
 	for _, holder := range holders {
+		if !nodes && strings.HasPrefix(holder, nodesDir) {
+			continue
+		}
 		h, err := r.s.read(holder)
 		if err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -166,6 +167,41 @@ func TestRecipientsChange(t *testing.T) {
 	}
 }
 
+// A file that is encrypted to others than the list says, as after a merge in
+// version control, is encrypted again too.
+func TestRecipientsMerged(t *testing.T) {
+	alice, aliceKey := ageIdentity(t)
+	_, bobKey := ageIdentity(t)
+	f := newFixture(t, withRecipients(aliceKey, bobKey))
+	f.ensure()
+	f.reopenAs(alice)
+	var want []string
+	for _, holder := range []string{"authorities/etcd", "encryption", "nodes/w0"} {
+		h, err := f.read(holder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sec, err := f.open(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &run{s: f.Store}
+		if r.readers, err = newReaders([]string{aliceKey}); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.save(holder, h.clear, sec); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, title(holder)+": encrypted again: the recipients have changed")
+	}
+	if got := f.ensure(); !slices.Equal(got, want) {
+		t.Errorf("changes:\n got %q\nwant %q", got, want)
+	}
+	if got := f.ensure(); len(got) > 0 {
+		t.Errorf("a second run: %q", got)
+	}
+}
+
 // Without recipients in the definition, those of the store stay.
 func TestRecipientsKept(t *testing.T) {
 	_, aliceKey := ageIdentity(t)
@@ -192,7 +228,7 @@ func TestIdentityFiles(t *testing.T) {
 		{locked, "the SSH key has a passphrase"},
 		{open, "its mode 0644 lets others read it; run: chmod 600 " + open},
 		{link, "it is a symbolic link"},
-		{filepath.Join(t.TempDir(), "none"), "no such file"},
+		{filepath.Join(t.TempDir(), "none"), "there is no "},
 		{secretFile(t, ""), "neither an age identity file"},
 		{secretFile(t, "AGE-SECRET-KEY-1NOTONE\n"), "neither an age identity file"},
 		{secretFile(t, "-----BEGIN AGE ENCRYPTED FILE-----\n"), "it is itself encrypted"},

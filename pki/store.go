@@ -146,10 +146,10 @@ func (s *Store) open(h *holderFile) (secrets, error) {
 		return nil, fmt.Errorf("key store: %s has no private keys", s.path(h.holder))
 	}
 	ids, err := s.identities()
-	if err != nil {
-		return nil, fmt.Errorf("key store: opening %s: %w", s.path(h.holder), err)
+	var sec secrets
+	if err == nil {
+		sec, err = unseal(h.sealed, ids, s.identityPath())
 	}
-	sec, err := unseal(h.sealed, ids, s.identityPath())
 	if err != nil {
 		return nil, fmt.Errorf("key store: %s: %w; %s says who can open it", s.path(h.holder), err, filepath.Join(s.dir, recipientsFile))
 	}
