@@ -3,12 +3,12 @@ package ignition
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/clarketm/json" // leaves empty structs out, as Butane does with it
 	butane "github.com/coreos/butane/config"
 	"github.com/coreos/butane/config/common"
 	"github.com/coreos/ignition/v2/config/v3_3"

@@ -96,7 +96,7 @@ func (a *app) root() *cobra.Command {
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say more on stderr")
 	root.AddCommand(
 		a.initCommand(), a.validateCommand(), a.showCommand(), a.inventoryCommand(), a.schemaCommand(),
-		a.pkiCommand(), a.kubeconfigCommand(), a.isoCommand(),
+		a.pkiCommand(), a.kubeconfigCommand(), a.isoCommand(), a.inspectCommand(),
 		a.versionCommand(), a.manCommand(),
 	)
 	wrapArgs(root)
