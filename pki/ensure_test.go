@@ -193,3 +193,11 @@ func TestSpanClamped(t *testing.T) {
 		t.Errorf("from %s to %s", from, to)
 	}
 }
+
+func TestOpenRefusesEndlessRenewal(t *testing.T) {
+	c := define(t, t.TempDir(), small)
+	c.Def.PKI.RenewBefore = c.Def.PKI.CertLifetime
+	if _, err := Open(c, Options{ConfigDir: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "not shorter than pki.certLifetime") {
+		t.Errorf("got %v", err)
+	}
+}

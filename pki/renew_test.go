@@ -241,11 +241,3 @@ func TestNodeRemoved(t *testing.T) {
 		t.Errorf("%d certificates are not in the definition, want 5", gone)
 	}
 }
-
-func TestOpenRefusesEndlessRenewal(t *testing.T) {
-	c := define(t, t.TempDir(), small)
-	c.Def.PKI.RenewBefore = c.Def.PKI.CertLifetime
-	if _, err := Open(c, Options{ConfigDir: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "not shorter than pki.certLifetime") {
-		t.Errorf("got %v", err)
-	}
-}
