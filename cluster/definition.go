@@ -1,5 +1,7 @@
 package cluster
 
+import "strings"
+
 // APIVersion and Kind are the only accepted values of the first two keys of a
 // cluster definition.
 const (
@@ -117,9 +119,18 @@ type PKI struct {
 // RemoteSigner is a cfssl server (cfssl serve or multirootca) that signs.
 type RemoteSigner struct {
 	URL         string            `yaml:"url" jsonschema:"required" jsonschema_description:"Address of the server, https://host:port."`
-	Labels      map[string]string `yaml:"labels,omitempty" jsonschema_description:"The server's label of each authority (kubernetes, etcd, front-proxy). Default: the authority's name."`
+	Labels      map[string]string `yaml:"labels,omitempty" jsonschema_description:"The server's label of each authority (kubernetes, etcd, front-proxy). Default: the authority's name, with _ for -."`
 	CAFile      string            `yaml:"caFile,omitempty" jsonschema_description:"PEM file with the authority of the server's own certificate, relative to the definition."`
 	AuthKeyFile string            `yaml:"authKeyFile" jsonschema:"required" jsonschema_description:"File with the hexadecimal authentication key, relative to the definition; never committed."`
+}
+
+// Label is the server's name of an authority. The default is one that
+// multirootca takes: letters, digits and underscores.
+func (r *RemoteSigner) Label(authority string) string {
+	if l := r.Labels[authority]; l != "" {
+		return l
+	}
+	return strings.ReplaceAll(authority, "-", "_")
 }
 
 // Identity says what identities carry.

@@ -97,14 +97,14 @@ func (v *validator) checkRemote(r *RemoteSigner) {
 	}
 	labels := map[string]string{}
 	for _, a := range authorities {
-		labels[a] = a
+		labels[a] = r.Label(a)
 	}
 	for _, key := range sortedKeys(r.Labels) {
 		at := join(path+".labels", key)
 		if !slices.Contains(authorities, key) {
 			v.keyErrorf(at, "unknown authority (allowed: %s)%s", strings.Join(authorities, ", "), didYouMean(key, authorities))
-		} else if labels[key] = r.Labels[key]; labels[key] == "" || !oneLine(labels[key]) {
-			v.errorf(at, "%s is not a label of a signer", quoted(labels[key]))
+		} else if label := r.Labels[key]; label == "" || !oneLine(label) {
+			v.errorf(at, "%s is not a label of a signer", quoted(label))
 		}
 	}
 	owner := map[string]string{}

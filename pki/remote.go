@@ -177,10 +177,7 @@ func (s *Store) remote() (*RemoteIssuer, error) {
 	def := s.c.Def.PKI.Remote
 	cfg := RemoteConfig{URL: def.URL, Labels: map[Authority]string{}}
 	for _, a := range Authorities() {
-		cfg.Labels[a] = string(a)
-		if l := def.Labels[string(a)]; l != "" {
-			cfg.Labels[a] = l
-		}
+		cfg.Labels[a] = def.Label(string(a))
 	}
 	if def.CAFile != "" {
 		data, err := atomicfile.ReadFile(s.beside(def.CAFile), maxHolder)

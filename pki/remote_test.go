@@ -12,7 +12,7 @@ import (
 
 // remoteCluster is the small cluster with a remote signer.
 const remoteCluster = small + `pki:
-  remote: {url: "%s", labels: {front-proxy: front_proxy}, caFile: server-ca.pem, authKeyFile: auth.key}
+  remote: {url: "%s", caFile: server-ca.pem, authKeyFile: auth.key}
 `
 
 // remoteFixture is a store whose authorities are on a signer host.
@@ -106,9 +106,9 @@ func TestMultirootcaFaults(t *testing.T) {
 	}
 	t.Run("label that the server does not have", func(t *testing.T) {
 		f := remoteFixture(t, h, "https://"+address)
-		f.edit("labels: {front-proxy: front_proxy}, ", "")
+		f.edit("caFile:", "labels: {front-proxy: elsewhere}, caFile:")
 		_, err := f.Ensure(t.Context(), EnsureOptions{})
-		if err == nil || !strings.Contains(err.Error(), `fetching authority "front-proxy" (label "front-proxy")`) || !strings.Contains(err.Error(), "bad label") {
+		if err == nil || !strings.Contains(err.Error(), `fetching authority "front-proxy" (label "elsewhere")`) || !strings.Contains(err.Error(), "bad label") {
 			t.Errorf("got %v", err)
 		}
 	})
