@@ -3,6 +3,7 @@ package ignition
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strconv"
 	"unicode"
@@ -20,7 +21,7 @@ type cloudConfig struct {
 	PreserveHostname bool        `yaml:"preserve_hostname"`
 	Users            []cloudUser `yaml:"users,omitempty"` // without any, the image's own user is made, with no key
 	WriteFiles       []cloudFile `yaml:"write_files"`
-	RunCmd           [][]string  `yaml:"runcmd"`
+	RunCmd           [][]string  `yaml:"runcmd,flow"`
 }
 
 type cloudUser struct {
@@ -74,11 +75,13 @@ func renderCloudConfig(id *Identity, e envelope) ([]byte, error) {
 			c.RunCmd = append(c.RunCmd, enable(u.Name))
 		}
 	}
-	out, err := yaml.Marshal(c)
-	if err != nil {
+	b := bytes.NewBufferString(cloudHeader)
+	encoder := yaml.NewEncoder(b)
+	encoder.SetIndent(2)
+	if err := errors.Join(encoder.Encode(c), encoder.Close()); err != nil {
 		return nil, fmt.Errorf("encoding cloud-config: %w", err)
 	}
-	return append([]byte(cloudHeader), out...), nil
+	return b.Bytes(), nil
 }
 
 // enable starts a unit, too, because cloud-init runs when the system is up.

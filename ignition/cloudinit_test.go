@@ -242,3 +242,28 @@ func TestSameMachine(t *testing.T) {
 		t.Errorf("only %d files were compared", len(trees[0]))
 	}
 }
+
+// readGuestinfo has cloud-init's data source for VMware decode guestinfo.
+const readGuestinfo = `
+import json, sys
+from cloudinit.sources import DataSourceVMware as v
+g = json.load(open(sys.argv[1]))
+get = lambda key: v.decode(key, g["guestinfo." + key + ".encoding"], g["guestinfo." + key])
+m = v.process_metadata(v.load_json_or_yaml(get("metadata")))
+print(json.dumps({"user": get("userdata"), "iid": m["instance-id"], "name": m["local-hostname"],
+  "redact": m["redact"], "net": m.get("network")}))
+`
+
+func TestCloudInitReadsGuestinfo(t *testing.T) {
+	for _, id := range []*ignition.Identity{cloudInit(shipped(t, "prod").identity(t, "master0")), cloudInit(everything(t))} {
+		out := outputs(t, id)
+		path := filepath.Join(t.TempDir(), "guestinfo.json")
+		if err := os.WriteFile(path, out[ignition.NameGuestinfo], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := python(t, readGuestinfo, path)
+		if got["user"] != string(out[ignition.NameUserData]) || got["name"] != id.FQDN || (got["net"] != nil) != (id.Network != nil) {
+			t.Errorf("%s: cloud-init read %v %v", id.Node, got["name"], got["net"])
+		}
+	}
+}

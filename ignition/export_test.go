@@ -11,3 +11,6 @@ func Envelope(id *Identity, inline bool) ([]File, error) {
 	}
 	return id.envelope(bundle).without(bundlePath).files, nil
 }
+
+// EnvFile writes settings for systemd and shells.
+var EnvFile = envFile

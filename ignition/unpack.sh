@@ -74,9 +74,7 @@ while read -r kind a b c; do
 	case $kind in
 	f)
 		case $c/ in
-		*/../*) broken "path $c" ;;
-		/*) ;;
-		*) broken "path $c" ;;
+		*/../* | [!/]*) broken "path $c" ;;
 		esac
 		count=$((count + 1))
 		: >"$work/$count"
@@ -87,10 +85,11 @@ while read -r kind a b c; do
 		at=$((at + a))
 		;;
 	p)
-		label="$b${c:+ $c}"
-		echo "-----BEGIN $label-----" >>"$work/$count"
-		part "$a" | base64 -w 64 >>"$work/$count"
-		echo "-----END $label-----" >>"$work/$count"
+		{
+			echo "-----BEGIN $b${c:+ $c}-----"
+			part "$a" | base64 -w 64
+			echo "-----END $b${c:+ $c}-----"
+		} >>"$work/$count"
 		at=$((at + a))
 		;;
 	esac
@@ -103,6 +102,8 @@ while read -r mode owner path; do
 	target=$root$path
 	[ ! -d "$target" ] || die "$path is a folder, and a file is to be put there"
 	(umask 022 && mkdir -p "${target%/*}")
+	# A run that was ended may have left one.
+	rm -f "${target%/*}"/.ingot-identity.*
 	temp=${target%/*}/.ingot-identity.$$
 	cat "$work/$count" >"$temp"
 	if [ "$(id -u)" = 0 ]; then

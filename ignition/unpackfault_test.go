@@ -1,0 +1,156 @@
+package ignition_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ingot-k8s/ingot/ignition"
+	"github.com/ingot-k8s/ingot/internal/need"
+)
+
+// Ended at any moment, the next run does the whole work.
+func TestUnpackInterrupted(t *testing.T) {
+	id := shipped(t, "prod").identity(t, "edge0")
+	sh := shells(t)["dash"]
+	for _, delay := range []time.Duration{5, 20, 40, 60, 80, 120} {
+		root := machine(t, id, true)
+		cmd := exec.Command(sh.argv[0], filepath.Join(root, unpack))
+		cmd.Env = []string{"PATH=" + sh.path, "INGOT_ROOT=" + root}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(delay * time.Millisecond)
+		_ = cmd.Process.Kill() // it may have ended by itself
+		_ = cmd.Wait()
+		time.Sleep(50 * time.Millisecond) // what it had started
+		if err := os.RemoveAll(filepath.Join(root, "run")); err != nil {
+			t.Fatal(err)
+		}
+		if said, err := sh.run(t, root, unpack); err != nil {
+			t.Fatalf("after %v: %v: %s", delay, err, said)
+		}
+		checkUnpacked(t, root, bundled(id))
+		for path := range tree(t, root) {
+			if strings.Contains(path, ".ingot-identity") || strings.HasSuffix(path, ".new") {
+				t.Errorf("after %v: %s was left", delay, path)
+			}
+		}
+	}
+}
+
+// Without root nothing can be put in place, and nothing is tried.
+func TestUnpackNeedsRoot(t *testing.T) {
+	cmd := exec.Command(need.Tool(t, "dash"), "unpack.sh")
+	if os.Geteuid() == 0 {
+		script, err := os.Open("unpack.sh") // who else runs it may not be able to read it here
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = script.Close() }() // only read
+		cmd = exec.Command(need.Tool(t, "dash"))
+		cmd.Stdin, cmd.Dir = script, "/"
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	}
+	out, err := cmd.CombinedOutput()
+	if err == nil || string(out) != "ingot-identity: only root can do this\n" {
+		t.Errorf("got %v, said %q", err, out)
+	}
+}
+
+func TestUnpackRefuses(t *testing.T) {
+	all := shells(t)
+	id := shipped(t, "prod").identity(t, "worker9")
+	put := func(path, content string) func(*testing.T, string) {
+		return func(t *testing.T, root string) {
+			install(t, root, []ignition.File{{Path: path, Mode: 0o644, Data: []byte(content)}})
+		}
+	}
+	remove := func(path string) func(*testing.T, string) {
+		return func(t *testing.T, root string) {
+			if err := os.Remove(filepath.Join(root, path)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, tc := range map[string]struct {
+		spoil func(*testing.T, string)
+		want  string
+	}{
+		"other bundle":                {put("/etc/ingot/identity.bundle", "other"), "is not the bundle that"},
+		"no bundle":                   {remove("etc/ingot/identity.bundle"), "there is no bundle"},
+		"no pin":                      {remove("etc/ingot/identity.sha256"), "without it no bundle is trusted"},
+		"folder":                      {put("/etc/kubernetes/pki/ca.crt/x", ""), "/etc/kubernetes/pki/ca.crt is a folder"},
+		"file in the way of a folder": {put("/etc/tinc", ""), "Not a directory"},
+	} {
+		for shellName, sh := range all {
+			t.Run(name+"/"+shellName, func(t *testing.T) {
+				root := machine(t, id, true)
+				tc.spoil(t, root)
+				said, err := sh.run(t, root, unpack)
+				if err == nil || !strings.Contains(said, tc.want) {
+					t.Errorf("got %v, said %q, want it to say %q", err, said, tc.want)
+				}
+				if _, err := os.Lstat(filepath.Join(root, "etc/ingot/identity.applied")); err == nil {
+					t.Error("it says that the identity is applied")
+				}
+				if left, err := filepath.Glob(filepath.Join(root, "etc/*/*/.ingot-identity*")); err != nil || len(left) > 0 {
+					t.Errorf("it left %q behind (%v)", left, err)
+				}
+			})
+		}
+	}
+}
+
+// What the unpacker is given as its argument is checked as well as it can be.
+func TestUnpackDamaged(t *testing.T) {
+	all := shells(t)
+	id := shipped(t, "prod").identity(t, "worker9")
+	good, err := id.Bundle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pack := func(s string) []byte { return gz(t, s) }
+	for name, tc := range map[string]struct {
+		data []byte
+		want string
+	}{
+		"cut off":   {good[:len(good)/2], "damaged: not gzip"},
+		"not gzip":  {[]byte("ingot-identity 1\nend\n"), "damaged: not gzip"},
+		"version":   {pack("ingot-identity 2\nend\n"), "later version"},
+		"no end":    {pack("ingot-identity 1\nf 644 root:root /etc/x\nt 3\nabc"), "damaged"},
+		"too short": {pack("ingot-identity 1\nf 644 root:root /etc/x\nt 5\nend\nabc"), "damaged: its size"},
+		"too long":  {pack("ingot-identity 1\nf 644 root:root /etc/x\nt 2\nend\nabc"), "damaged: its size"},
+		"outside":   {pack("ingot-identity 1\nf 644 root:root /etc/../../x\nt 3\nend\nabc"), "damaged: path /etc/../../x"},
+		"relative":  {pack("ingot-identity 1\nf 644 root:root x\nt 3\nend\nabc"), "damaged: path x"},
+		"owner":     {pack("ingot-identity 1\nf 644 nobodyknows:root /etc/x\nt 3\nend\nabc"), "no such user"},
+	} {
+		for shellName, sh := range all {
+			t.Run(name+"/"+shellName, func(t *testing.T) {
+				if name == "owner" {
+					need.Root(t)
+				}
+				root := machine(t, id, false)
+				path := filepath.Join(t.TempDir(), "bundle")
+				if err := os.WriteFile(path, tc.data, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				before := tree(t, root)
+				said, err := sh.run(t, root, unpack, path)
+				if err == nil || !strings.Contains(said, tc.want) {
+					t.Errorf("got %v, said %q, want it to say %q", err, said, tc.want)
+				}
+				if err := os.RemoveAll(filepath.Join(root, "run")); err != nil {
+					t.Fatal(err)
+				}
+				if after := tree(t, root); len(after) != len(before) {
+					t.Errorf("it put something in place: %v", after)
+				}
+			})
+		}
+	}
+}
