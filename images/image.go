@@ -53,6 +53,16 @@ func writeAll(w io.Writer, p []byte) error {
 	return err
 }
 
+// strict takes short writes for errors: a bufio.Writer would try for ever.
+type strict struct{ io.Writer }
+
+func (s strict) Write(p []byte) (int, error) {
+	if err := writeAll(s.Writer, p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
 // writeAllAt writes p at off, and takes a short write for an error.
 func writeAllAt(w io.WriterAt, p []byte, off int64) error {
 	n, err := w.WriteAt(p, off)
