@@ -72,7 +72,7 @@ func renderCloudConfig(id *Identity, e envelope) ([]byte, error) {
 			return nil, err
 		}
 		if u.Enabled {
-			c.RunCmd = append(c.RunCmd, enable(u.Name))
+			c.RunCmd = append(c.RunCmd, start(u.Name)...)
 		}
 	}
 	b := bytes.NewBufferString(cloudHeader)
@@ -84,14 +84,15 @@ func renderCloudConfig(id *Identity, e envelope) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// enable starts a unit, too, because cloud-init runs when the system is up.
-// Other units than the identity's are not waited for: one that waits for the
-// boot to end would wait for cloud-init.
-func enable(unit string) []string {
+// start enables a unit, and starts it because the system is up when cloud-init
+// runs. The identity's unit is restarted: with a new identity on an old machine
+// it is active already, and must do its work again. Other units are not waited
+// for: one that waits for the boot to end would wait for cloud-init.
+func start(unit string) [][]string {
 	if unit == unitName {
-		return []string{"systemctl", "enable", "--now", unit}
+		return [][]string{{"systemctl", "enable", unit}, {"systemctl", "restart", unit}}
 	}
-	return []string{"systemctl", "enable", "--now", "--no-block", unit}
+	return [][]string{{"systemctl", "enable", "--now", "--no-block", unit}}
 }
 
 // cloudContent chooses the shortest form: text as it is, base64, or base64 of

@@ -152,13 +152,23 @@ system_info:
 `
 
 // fakeSystemctl enables units by the real systemctl, and starts a unit as
-// systemd would, because no systemd runs here.
+// systemd would, because no systemd runs here: what is active is not started
+// again.
 const fakeSystemctl = `#!/bin/sh
 set -e
-[ "$1" != daemon-reload ] || exit 0
 for unit; do :; done
-/usr/bin/systemctl enable "$unit"
-$(sed -n s/^ExecStart=//p "/etc/systemd/system/$unit")
+start() {
+	[ ! -e "/run/active-$unit" ] || return 0
+	$(sed -n s/^ExecStart=//p "/etc/systemd/system/$unit")
+	: >"/run/active-$unit"
+}
+case "$1 $2" in
+daemon-reload*) ;;
+"enable --now") /usr/bin/systemctl enable "$unit" && start ;;
+enable*) /usr/bin/systemctl enable "$unit" ;;
+restart*) rm -f "/run/active-$unit" && start ;;
+*) exit 1 ;;
+esac
 `
 
 // cloudInitSystem is a system that cloud-init has brought up, all four stages.
@@ -171,8 +181,26 @@ func cloudInitSystem(t *testing.T, source, seed string, iso []byte) *system {
 	if err := os.MkdirAll(s.path("var/log"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.CopyFS(s.path("var/lib/cloud/seed/"+seed), os.DirFS(extract(t, iso))); err != nil {
+	s.bootCloudInit(t, seed, iso)
+	return s
+}
+
+// bootCloudInit boots a system with a seed, all four stages of cloud-init.
+func (s *system) bootCloudInit(t *testing.T, seed string, iso []byte) {
+	t.Helper()
+	dir := s.path("var/lib/cloud/seed/" + seed)
+	for _, old := range []string{dir, s.path("run")} {
+		if err := os.RemoveAll(old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.write(t, "run/.keep", "", 0o644)
+	if err := os.CopyFS(dir, os.DirFS(extract(t, iso))); err != nil {
 		t.Fatal(err)
+	}
+	// An enabled unit comes before cloud-init's last stage.
+	if _, err := os.Lstat(s.path("etc/systemd/system/basic.target.wants/ingot-identity.service")); err == nil {
+		s.mustRun(t, "/shim/systemctl", "restart", "ingot-identity.service")
 	}
 	for _, stage := range [][]string{{"init", "--local"}, {"init"}, {"modules", "--mode=config"}, {"modules", "--mode=final"}} {
 		said := s.mustRun(t, append([]string{"/usr/bin/cloud-init"}, stage...)...)
@@ -180,7 +208,36 @@ func cloudInitSystem(t *testing.T, source, seed string, iso []byte) *system {
 			t.Errorf("cloud-init %v said: %s", stage, said)
 		}
 	}
-	return s
+}
+
+// A new ISO at the next boot brings the new identity; the same one, nothing.
+func TestCloudInitRenewal(t *testing.T) {
+	w := shipped(t, "prod")
+	old := cloudInit(w.identity(t, "master0"))
+	iso := outputs(t, old)[ignition.NameNoCloudISO]
+	s := cloudInitSystem(t, "NoCloud", "nocloud", iso)
+	before := tree(t, s.root, loose)
+	s.bootCloudInit(t, "nocloud", iso)
+	if diff := cmp.Diff(before, tree(t, s.root, loose)); diff != "" {
+		t.Errorf("a boot with the same ISO changed the machine: %s", diff)
+	}
+
+	renewed := *old
+	renewed.Files = nil
+	for _, f := range old.Files {
+		switch f.Path {
+		case "/etc/kubernetes/pki/proxy.crt":
+			f.Data = file(t, old, "/etc/kubernetes/pki/dns.crt").Data
+		case "/etc/kubernetes/pki/proxy.key":
+			continue
+		}
+		renewed.Files = append(renewed.Files, f)
+	}
+	s.bootCloudInit(t, "nocloud", outputs(t, &renewed)[ignition.NameNoCloudISO])
+	checkBooted(t, s, &renewed)
+	if _, err := os.Lstat(s.path("/etc/kubernetes/pki/proxy.key")); err == nil {
+		t.Error("a file that the new identity has not is still there")
+	}
 }
 
 func TestCloudInit(t *testing.T) {
