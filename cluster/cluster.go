@@ -10,9 +10,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/ingot-k8s/ingot/internal/diag"
 )
 
 // Cluster is a validated definition together with everything derived from it.
@@ -34,6 +37,24 @@ type Cluster struct {
 	Indexes Indexes // the ledger as it must be written before anything is issued
 
 	byName map[string]int // name -> place in Nodes, where it is known
+	source []byte         // the definition, for Where
+}
+
+// Where is the place in the definition of a field, such as image.packages[2],
+// or of the nearest thing around it that stands there: later steps find faults
+// too, such as packages that an archive does not have.
+func (c *Cluster) Where(path string) diag.Pos {
+	if c.source == nil {
+		return diag.Pos{File: c.File}
+	}
+	// Positions are many times the size of the definition. So they are found
+	// again when they are asked for, and not kept.
+	d := newDecoder(c.File, &diag.Report{})
+	var def Definition
+	if root := d.document(c.source); root != nil {
+		d.decode(root, reflect.ValueOf(&def).Elem(), "", 0)
+	}
+	return (&validator{decoder: d}).where(path)
 }
 
 // Node is one machine, or one spare slot, with its derived values.

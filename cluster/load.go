@@ -51,6 +51,7 @@ func Parse(file string, data []byte, ledger Indexes, report *diag.Report) (*Clus
 		}
 		if !report.HasErrors() {
 			v.derive(c)
+			c.source = data
 		}
 	}
 	report.Sort()
