@@ -1,0 +1,78 @@
+package lock
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ingot-k8s/ingot/internal/atomicfile"
+)
+
+const head = "# Every input of the image, by exact version and SHA-256. Written by ingot lock; commit it with the\n" +
+	"# definition. \"ingot lock CLUSTER --update\" takes today's versions and shows what changes.\n"
+
+// Encode writes the lock as YAML: one input a line, ordered, so that a change
+// of one input is a change of one line. Equal locks give equal bytes.
+func (l *Lock) Encode() []byte {
+	l.sortAll()
+	var b strings.Builder
+	b.WriteString(head)
+	fmt.Fprintf(&b, "format: %d\ndate: %s\n", Format, text(l.Date.UTC().Format(time.RFC3339)))
+	fmt.Fprintf(&b, "debian:\n  release: %d\n  requested:\n", l.Debian.Release)
+	for _, name := range l.Debian.Requested {
+		fmt.Fprintf(&b, "    - %s\n", text(name))
+	}
+	b.WriteString("  packages:\n")
+	for _, p := range l.Debian.Packages {
+		line(&b, 4, "name", p.Name, "version", p.Version, "arch", p.Architecture, "archive", p.Archive,
+			"file", p.File, "size", fmt.Sprint(p.Size), "sha256", p.SHA256)
+	}
+	section(&b, "modules", len(l.Modules))
+	for _, m := range l.Modules {
+		line(&b, 2, "path", m.Path, "version", m.Version, "sum", m.Sum)
+	}
+	section(&b, "urls", len(l.URLs))
+	for _, u := range l.URLs {
+		line(&b, 2, "component", u.Component, "url", u.URL, "sha256", u.SHA256)
+	}
+	section(&b, "images", len(l.Images))
+	for _, i := range l.Images {
+		line(&b, 2, "reference", i.Reference, "digest", i.Digest)
+	}
+	return []byte(b.String())
+}
+
+func section(b *strings.Builder, name string, items int) {
+	if items > 0 {
+		b.WriteString(name + ":\n")
+	}
+}
+
+// line writes one item of a list as a flow mapping.
+func line(b *strings.Builder, indent int, pairs ...string) {
+	b.WriteString(strings.Repeat(" ", indent) + "- {")
+	for i := 0; i < len(pairs); i += 2 {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		value := pairs[i+1]
+		if pairs[i] != "size" {
+			value = text(value)
+		}
+		b.WriteString(pairs[i] + ": " + value)
+	}
+	b.WriteString("}\n")
+}
+
+// text quotes a string. What a lock holds has no quotes or backslashes (see
+// the patterns of [Parse]), so that nothing has to be escaped.
+func text(s string) string { return `"` + s + `"` }
+
+// Save writes the lock into a cluster's folder.
+func (l *Lock) Save(dir string) error {
+	if err := atomicfile.Write(filepath.Join(dir, File), l.Encode(), 0o644); err != nil {
+		return fmt.Errorf("writing lock: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+// Package lock is the lock of a cluster's image: every input by exact version
+// and SHA-256, in clusters/<name>/lock.yaml beside the definition. Mirrors are
+// not named in it, only paths below them, so that any mirror will do.
+package lock
+
+import (
+	"slices"
+	"sort"
+	"strings"
+	"time"
+)
+
+// File is the lock's name beside cluster.yaml.
+const File = "lock.yaml"
+
+// Format is the version of the lock's format that this package reads and writes.
+const Format = 1
+
+// Lock is the content of a lock file. Lists are ordered by name.
+type Lock struct {
+	Date    time.Time // the one clock of the bake: UTC, whole seconds
+	Debian  Debian
+	Modules []Module
+	URLs    []URL
+	Images  []Image
+}
+
+// Debian is what comes from the Debian archives.
+type Debian struct {
+	Release   int      // 12 or 13
+	Requested []string // the packages that were asked for; the others are there because these need them
+	Packages  []Package
+}
+
+// Package is one Debian package file.
+type Package struct {
+	Name         string
+	Version      string
+	Architecture string // amd64 or all
+	SHA256       string // of the file, hexadecimal
+	Size         int64  // of the file, bytes
+	Archive      string // main or security
+	File         string // path below the archive's mirror
+}
+
+// Module is one Go module that a component is built from.
+type Module struct {
+	Path    string
+	Version string
+	Sum     string // h1: checksum as in go.sum
+}
+
+// URL is one file that is fetched by its address, which the definition names.
+type URL struct {
+	Component string
+	URL       string
+	SHA256    string
+}
+
+// Image is one container image that is baked in.
+type Image struct {
+	Reference string // name[:tag]
+	Digest    string // sha256:<hexadecimal>
+}
+
+// sortAll brings the lists into the one order that a lock is written in.
+func (l *Lock) sortAll() {
+	slices.Sort(l.Debian.Requested)
+	sort.Slice(l.Debian.Packages, func(a, b int) bool { return l.Debian.Packages[a].Name < l.Debian.Packages[b].Name })
+	slices.SortFunc(l.Modules, func(a, b Module) int {
+		return strings.Compare(a.Path+"@"+a.Version, b.Path+"@"+b.Version)
+	})
+	slices.SortFunc(l.URLs, func(a, b URL) int { return strings.Compare(a.Component, b.Component) })
+	slices.SortFunc(l.Images, func(a, b Image) int { return strings.Compare(a.Reference+"@"+a.Digest, b.Reference+"@"+b.Digest) })
+}
+
+// versions maps the packages' names to their versions.
+func (l *Lock) versions() map[string]string {
+	out := make(map[string]string, len(l.Debian.Packages))
+	for _, p := range l.Debian.Packages {
+		out[p.Name] = p.Version
+	}
+	return out
+}

@@ -1,0 +1,109 @@
+package lock
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/ingot-k8s/ingot/cluster"
+)
+
+// Request is one Debian package that an image is to have.
+type Request struct {
+	Name string
+	Path string // field of the definition that names it; empty for Ingot's own
+}
+
+// wanted is one package of Ingot's own choice. A nil when means always.
+type wanted struct {
+	name string
+	when func(d *cluster.Definition) bool
+}
+
+// base is the one list of what images have from Debian besides the essential
+// packages; what these depend on comes with them. Kubernetes, etcd and CoreDNS
+// are built from source.
+var base = []wanted{
+	// The system.
+	{"systemd", nil},
+	{"systemd-sysv", nil}, // /sbin/init
+	{"udev", nil},
+	{"dbus", nil},
+	{"systemd-resolved", nil},
+	{"systemd-timesyncd", nil},
+	{"passwd", nil}, // accounts are made when the image is
+	{"kmod", nil},
+	{"procps", nil}, // sysctl
+	{"mount", nil},  // kubelet mounts volumes with it
+	{"ca-certificates", nil},
+	{"tzdata", func(d *cluster.Definition) bool { return d.System.Timezone != "" }},
+	{"openssh-server", func(d *cluster.Definition) bool { return len(d.Access.SSHKeys) > 0 }},
+
+	// The kernel and what finds, checks and grows the disk. A dracut that is
+	// asked for keeps the kernel from choosing another maker of its initrd.
+	{"linux-image-cloud-amd64", func(d *cluster.Definition) bool { return d.Image.Kernel == "cloud" }},
+	{"linux-image-amd64", func(d *cluster.Definition) bool { return d.Image.Kernel != "cloud" }},
+	{"dracut", nil},
+	{"dracut-network", nil},
+	{"cryptsetup-bin", nil},
+	{"systemd-cryptsetup", since13}, // in 12 a part of systemd
+	{"systemd-repart", since13},     // likewise
+	{"e2fsprogs", nil},              // the state partition is made on the machine
+
+	// What reads the identity. The initrd has Ignition only with its tools.
+	{"ignition", ignition},
+	{"curl", ignition},
+	{"gdisk", ignition},
+	{"cloud-init", func(d *cluster.Definition) bool { return !ignition(d) }},
+
+	// The network.
+	{"iproute2", nil},
+	{"nftables", nil},
+	{"iptables", nil}, // CNI's bridge and portmap call it
+	{"conntrack", nil},
+	{"tinc", nil},
+	{"haproxy", nil},
+
+	// The node.
+	{"containerd", nil},
+	{"runc", nil},
+	{"containernetworking-plugins", nil},
+	{"prometheus-node-exporter", func(d *cluster.Definition) bool { return d.Features.NodeExporter == nil || *d.Features.NodeExporter }},
+}
+
+func since13(d *cluster.Definition) bool { return d.Image.Debian >= 13 }
+
+func ignition(d *cluster.Definition) bool { return d.Provisioning == cluster.ProvisioningIgnition }
+
+// Requests lists the Debian packages of a cluster's image, ordered by name,
+// each once.
+func Requests(c *cluster.Cluster) []Request {
+	var out []Request
+	for _, w := range base {
+		if w.when == nil || w.when(&c.Def) {
+			out = append(out, Request{Name: w.name})
+		}
+	}
+	for i, name := range c.Def.Image.Packages {
+		same := func(r Request) bool { return r.Name == name }
+		if !slices.ContainsFunc(out, same) {
+			out = append(out, Request{Name: name, Path: fmt.Sprintf("image.packages[%d]", i)})
+		}
+	}
+	sort.Slice(out, func(a, b int) bool { return out[a].Name < out[b].Name })
+	return out
+}
+
+// requested are the names of what a cluster's image asks for.
+func requested(c *cluster.Cluster) []string {
+	var names []string
+	for _, r := range Requests(c) {
+		names = append(names, r.Name)
+	}
+	return names
+}
+
+// Fits reports whether the lock has what the definition asks for, and no more.
+func (l *Lock) Fits(c *cluster.Cluster) bool {
+	return l.Debian.Release == c.Def.Image.Debian && slices.Equal(l.Debian.Requested, requested(c))
+}
