@@ -1,6 +1,7 @@
 package images
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -42,6 +43,9 @@ func (p *plain) Extents() ([]Extent, error) {
 	}
 	return []Extent{{0, p.size}}, nil
 }
+
+// Bytes is a source in memory.
+func Bytes(b []byte) Source { return Plain(bytes.NewReader(b), int64(len(b))) }
 
 // disk is a source whose size and extents were checked.
 type disk struct {
