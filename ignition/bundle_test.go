@@ -144,7 +144,7 @@ func TestReadBundleDamaged(t *testing.T) {
 		"part of none":  {gz(t, "ingot-identity 1\nt 1\nend\nx"), "line 2"},
 		"unknown line":  {gz(t, "ingot-identity 1\nx 1\nend\nx"), "line 2"},
 		"large":         {gz(t, "ingot-identity 1\n"+strings.Repeat(" ", 65<<20)), "more than"},
-		"too many file": {gz(t, "ingot-identity 1\n"+strings.Repeat("f 644 root:root /x\n", 5000)+"end\n"), "more than 4096"},
+		"too many file": {gz(t, "ingot-identity 1\n"+strings.Repeat("f 644 root:root /x\n", 17000)+"end\n"), "more than 16384"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ignition.ReadBundle(tc.data)

@@ -13,7 +13,7 @@ import (
 // may be in it.
 const (
 	maxBundle  = 64 << 20
-	maxBundled = 4096
+	maxBundled = 16384
 )
 
 // ReadBundle reads a bundle as the unpacker does. It takes the bytes of

@@ -3,6 +3,7 @@ package ignition_test
 import (
 	"bytes"
 	"context"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -190,6 +191,16 @@ func extract(t testing.TB, iso []byte) string {
 	out, err := exec.Command(need.Tool(t, "xorriso"), "-osirrox", "on", "-indev", image, "-extract", "/", dir).CombinedOutput()
 	if err != nil {
 		t.Fatalf("xorriso: %v: %s", err, out)
+	}
+	// Folders on volumes are read-only, and so is what a user extracts.
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			err = os.Chmod(path, 0o755)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	return dir
 }

@@ -30,7 +30,7 @@ func TestCloudInitSchema(t *testing.T) {
 			t.Fatal(err)
 		}
 		out, err := exec.Command(tool, "schema", "--config-file", path).CombinedOutput()
-		if err != nil || !strings.Contains(string(out), "Valid cloud-config") || strings.Contains(strings.ToLower(string(out)), "deprecat") {
+		if err != nil || !strings.Contains(string(out), "Valid ") || strings.Contains(strings.ToLower(string(out)), "deprecat") {
 			t.Errorf("%s/%s: %v: %s", id.Cluster, id.Node, err, out)
 		}
 	}

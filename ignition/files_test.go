@@ -1,40 +1,14 @@
 package ignition_test
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/ingot-k8s/ingot/ignition"
+	"github.com/ingot-k8s/ingot/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write golden files anew")
-
-// golden compares text to a file in testdata.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v (go test ./ignition -update makes it)", err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs (-want +got); go test ./ignition -update accepts it:\n%s", path, diff)
-	}
-}
 
 // TestFiles holds the list of files of each kind of node, and the content of
 // all that is not made of keys.
@@ -67,8 +41,8 @@ func TestFiles(t *testing.T) {
 			for _, u := range id.Users {
 				fmt.Fprintf(&content, "==> user %s <==\n%s\n", u.Name, strings.Join(u.SSHKeys, "\n"))
 			}
-			golden(t, id.Cluster+"-"+tc.node+".files", list.String())
-			golden(t, id.Cluster+"-"+tc.node+".content", content.String())
+			golden.Check(t, filepath.Join("testdata", id.Cluster+"-"+tc.node+".files"), []byte(list.String()))
+			golden.Check(t, filepath.Join("testdata", id.Cluster+"-"+tc.node+".content"), []byte(content.String()))
 		})
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/ingot-k8s/ingot/ignition"
+	"github.com/ingot-k8s/ingot/internal/golden"
 )
 
 // described says what each file of an identity is for, by pattern, in the
@@ -102,31 +102,7 @@ func TestReference(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", d[0], r.modes[0], r.owners[0], r.by[0], on, d[1])
 	}
-	checkTable(t, b.String())
-}
-
-// checkTable compares the table in the reference, or writes it anew.
-func checkTable(t *testing.T, table string) {
-	t.Helper()
-	data, err := os.ReadFile(referenceFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok := strings.Cut(string(data), referenceStart)
-	was, after, ok2 := strings.Cut(rest, referenceEnd)
-	if !ok || !ok2 {
-		t.Fatalf("%s has no place for the table", referenceFile)
-	}
-	if *update {
-		text := before + referenceStart + table + referenceEnd + after
-		if err := os.WriteFile(referenceFile, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(was, table); diff != "" {
-		t.Errorf("%s is not up to date (go test ./ignition -update): %s", referenceFile, diff)
-	}
+	golden.Section(t, referenceFile, referenceStart, referenceEnd, b.String())
 }
 
 // TestReferenceFacts finds keys of node.json and node.env that the reference

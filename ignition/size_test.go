@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/ignition"
@@ -85,4 +86,36 @@ func BenchmarkNode(b *testing.B) {
 			}
 		})
 	}
+}
+
+// Keys that cannot be small are no error: a drive holds them.
+func TestLargeKeys(t *testing.T) {
+	w := newWorld(t, `apiVersion: ingot/v1
+kind: Cluster
+name: rsa
+domain: rsa.example.com
+pki: {keyType: rsa-2048}
+mesh: {keyBits: 3072}
+image: {targets: [qemu, esxi, digitalocean, metal]}
+nodes:
+  - {name: c0, roles: [controller], address: 192.0.2.1}
+`)
+	both(t, w.identity(t, "c0"), func(t *testing.T, id *ignition.Identity) {
+		files, err := ignition.Outputs(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if size := ignition.Size(files); size <= ignition.UserDataLimit {
+			t.Errorf("%d bytes: is this test of any worth?", size)
+		}
+		for _, f := range files {
+			if f.Name != ignition.NameConfigISO {
+				continue
+			}
+			in, human, _ := look(t, f.Data, id.Time.Add(time.Hour))
+			if in.Node != "c0" || len(in.Certificates) != 16 || strings.Contains(human, "PRIVATE KEY") {
+				t.Errorf("got %s", human)
+			}
+		}
+	})
 }

@@ -113,7 +113,7 @@ func identities(t testing.TB) []*ignition.Identity {
 func both(t *testing.T, id *ignition.Identity, f func(t *testing.T, id *ignition.Identity)) {
 	t.Helper()
 	for _, p := range []string{cluster.ProvisioningIgnition, cluster.ProvisioningCloudInit} {
-		t.Run(p, func(t *testing.T) {
+		t.Run(id.Cluster+"/"+id.Node+"/"+p, func(t *testing.T) {
 			other := *id
 			other.Provisioning = p
 			f(t, &other)
