@@ -3,36 +3,14 @@ package cluster_test
 import (
 	"bytes"
 	"errors"
-	"flag"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/internal/diag"
+	"github.com/ingot-k8s/ingot/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
-
-// golden compares with a file, or writes it with -update.
-func golden(t *testing.T, path string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v (go test ./cluster -update writes it)", err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s differs; go test ./cluster -update accepts it (-want +got):\n%s", path, diff)
-	}
-}
 
 // report is what a person sees of a definition's problems.
 func report(t *testing.T, r *diag.Report) []byte {
@@ -75,7 +53,7 @@ func TestBadDefinitions(t *testing.T) {
 					t.Errorf("the report shows the secret %s...", secret)
 				}
 			}
-			golden(t, strings.TrimSuffix(file, ".yaml")+".txt", text)
+			golden.Check(t, strings.TrimSuffix(file, ".yaml")+".txt", text)
 		})
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/internal/diag"
+	"github.com/ingot-k8s/ingot/internal/golden"
 )
 
 // withLedger makes a folder with a definition and a ledger beside it.
@@ -94,7 +95,7 @@ func TestLedgerProblems(t *testing.T) {
 			if !errors.As(err, &reportErr) {
 				t.Fatalf("got %v, want a report", err)
 			}
-			golden(t, filepath.Join(dir, "report.txt"), report(t, r))
+			golden.Check(t, filepath.Join(dir, "report.txt"), report(t, r))
 		})
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/ingot-k8s/ingot/cluster"
+	"github.com/ingot-k8s/ingot/internal/golden"
 )
 
 const (
@@ -179,10 +180,10 @@ func TestSchemaIsCurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, schemaFile, data)
+	golden.Check(t, schemaFile, data)
 }
 
-func TestReferenceIsCurrent(t *testing.T) { golden(t, referenceFile, cluster.Reference()) }
+func TestReferenceIsCurrent(t *testing.T) { golden.Check(t, referenceFile, cluster.Reference()) }
 
 // TestEveryFieldIsDescribed: a key, a description that is a sentence, and a
 // line in the reference and the schema for each field of the types.

@@ -3,9 +3,10 @@ package pki
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
+
+	"github.com/ingot-k8s/ingot/internal/golden"
 )
 
 // TestDocumentedCertificates holds the table of docs/explanation/pki.md
@@ -13,15 +14,6 @@ import (
 func TestDocumentedCertificates(t *testing.T) {
 	const path = "../docs/explanation/pki.md"
 	const begin, end = "<!-- certificates: written by go test ./pki -update -->\n", "<!-- end of certificates -->"
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, rest, ok := strings.Cut(string(data), begin)
-	_, tail, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		t.Fatalf("%s has no place for the table: %q to %q", path, begin, end)
-	}
 	c := define(t, t.TempDir(), shipped(t, "prod"))
 	n, _ := c.Node("master0")
 	requests := append(NodeRequests(c, n), AdminRequest(c, "admin"), BreakGlassRequest())
@@ -38,12 +30,5 @@ func TestDocumentedCertificates(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", r.Name, r.Authority, subject, usage, strings.Join(sans(r), ", "), Purpose(r.Name))
 	}
-	want := head + begin + b.String() + end + tail
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if want != string(data) {
-		t.Errorf("the table of %s is out of date (go test ./pki -update writes it anew):\n%s", path, b.String())
-	}
+	golden.Section(t, path, begin, end, b.String())
 }

@@ -3,8 +3,11 @@ package pki
 import (
 	"bytes"
 	"encoding/pem"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ingot-k8s/ingot/internal/golden"
 )
 
 func sampleHolder() *holderFile {
@@ -17,7 +20,7 @@ func sampleHolder() *holderFile {
 }
 
 func TestHolderForm(t *testing.T) {
-	golden(t, "holder.pem", sampleHolder().encode())
+	golden.Check(t, filepath.Join("testdata", "holder.pem"), sampleHolder().encode())
 	public := sampleHolder()
 	public.sealed, public.readers = nil, ""
 	for _, h := range []*holderFile{sampleHolder(), public} {

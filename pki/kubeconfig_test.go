@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ingot-k8s/ingot/internal/golden"
 	"github.com/ingot-k8s/ingot/internal/need"
 	"go.yaml.in/yaml/v3"
 )
@@ -28,7 +29,7 @@ func TestKubeconfig(t *testing.T) {
 	text := strings.NewReplacer(
 		base64Text(p.cas[Kubernetes]), "<CA>", base64Text(p.admin.CertPEM), "<CERT>", base64Text(p.admin.KeyPEM), "<KEY>",
 	).Replace(string(got))
-	golden(t, "kubeconfig.yaml", []byte(text))
+	golden.Check(t, filepath.Join("testdata", "kubeconfig.yaml"), []byte(text))
 
 	for _, endpoint := range []string{"http://api:6443", "api:6443", "https://", "%"} {
 		if _, err := Kubeconfig(p.c, p.admin, endpoint, p.cas[Kubernetes]); err == nil {
@@ -139,7 +140,7 @@ func TestMergeKubeconfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "merged.yaml", merged)
+	golden.Check(t, filepath.Join("testdata", "merged.yaml"), merged)
 	again, err := MergeKubeconfig(merged, []byte(ours))
 	if err != nil || !bytes.Equal(merged, again) {
 		t.Errorf("merging again changes something (error %v):\n%s", err, again)

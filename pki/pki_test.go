@@ -1,9 +1,7 @@
 package pki
 
 import (
-	"bytes"
 	"context"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,26 +11,6 @@ import (
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/internal/diag"
 )
-
-var update = flag.Bool("update", false, "write the golden files of this package anew")
-
-// golden compares with a file below testdata.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("differs from %s (go test ./pki -update writes it anew); got:\n%s", path, got)
-	}
-}
 
 // now is the time of the tests that depend on none.
 var now = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)

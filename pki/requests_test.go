@@ -3,10 +3,12 @@ package pki
 import (
 	"bytes"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/ingot-k8s/ingot/cluster"
+	"github.com/ingot-k8s/ingot/internal/golden"
 )
 
 func TestNodeRequests(t *testing.T) {
@@ -22,7 +24,7 @@ func TestNodeRequests(t *testing.T) {
 		}
 		writeRequest(&b, AdminRequest(c, "alice"))
 		writeRequest(&b, BreakGlassRequest())
-		golden(t, "requests-"+name+".txt", b.Bytes())
+		golden.Check(t, filepath.Join("testdata", "requests-"+name+".txt"), b.Bytes())
 	}
 }
 

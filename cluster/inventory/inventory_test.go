@@ -4,37 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/cluster/inventory"
 	"github.com/ingot-k8s/ingot/internal/diag"
+	"github.com/ingot-k8s/ingot/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
-
-func golden(t *testing.T, path string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v (go test ./cluster/inventory -update writes it)", err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s differs; go test ./cluster/inventory -update accepts it (-want +got):\n%s", path, diff)
-	}
-}
 
 // awkward has all that makes the formats hard: both families, nodes without an
 // address, addresses that are names, names of nodes that are other nodes'
@@ -93,7 +72,7 @@ func TestRender(t *testing.T) {
 	for _, name := range clusters {
 		for _, format := range inventory.Formats() {
 			t.Run(name+"/"+format, func(t *testing.T) {
-				golden(t, filepath.Join("testdata", name+"."+format), render(t, load(t, name), format))
+				golden.Check(t, filepath.Join("testdata", name+"."+format), render(t, load(t, name), format))
 			})
 		}
 	}
@@ -115,7 +94,7 @@ func TestShow(t *testing.T) {
 				if err := inventory.Show(&b, load(t, name), asJSON); err != nil {
 					t.Fatal(err)
 				}
-				golden(t, filepath.Join("testdata", name+"."+suffix), b.Bytes())
+				golden.Check(t, filepath.Join("testdata", name+"."+suffix), b.Bytes())
 			})
 		}
 	}

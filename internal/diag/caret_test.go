@@ -2,19 +2,14 @@ package diag_test
 
 import (
 	"bytes"
-	"flag"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"unicode"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/ingot-k8s/ingot/internal/diag"
+	"github.com/ingot-k8s/ingot/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestCaret(t *testing.T) {
 	const file = "cluster.yaml"
@@ -55,7 +50,7 @@ func TestCaret(t *testing.T) {
 			var r diag.Report
 			r.AddSource(file, []byte(tc.source))
 			r.Errorf(diag.Pos{File: file, Line: tc.line, Col: tc.col}, "field", "something is wrong")
-			golden(t, filepath.Join("caret", tc.name), write(t, &r))
+			golden.Check(t, filepath.Join("testdata", "caret", tc.name+".golden"), write(t, &r))
 		})
 	}
 }
@@ -68,7 +63,7 @@ func TestWriteReport(t *testing.T) {
 	r.Errorf(diag.Pos{File: "a.yaml", Line: 1, Col: 7}, "name", "%q is not a DNS label", "A_b")
 	r.Errorf(diag.Pos{File: "a.yaml"}, "mesh", "missing")
 	r.Sort()
-	golden(t, "report", write(t, &r))
+	golden.Check(t, filepath.Join("testdata", "report.golden"), write(t, &r))
 }
 
 func write(t *testing.T, r *diag.Report) []byte {
@@ -78,26 +73,6 @@ func write(t *testing.T, r *diag.Report) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
-}
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".golden")
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v (go test ./internal/diag -update writes it)", err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s differs; go test ./internal/diag -update accepts it (-want +got):\n%s", path, diff)
-	}
 }
 
 // FuzzCaret feeds foreign bytes and positions: nothing but printable text
