@@ -33,14 +33,7 @@ func (a *app) isoCommand() *cobra.Command {
 }
 
 func (a *app) iso(ctx context.Context, name string, nodes []string, asJSON bool) error {
-	c, err := a.load(name)
-	if err != nil {
-		return err
-	}
-	if err := knownNodes(c, nodes); err != nil {
-		return err
-	}
-	store, err := a.openStore(c)
+	c, store, err := a.open(name, nodes)
 	if err != nil {
 		return err
 	}

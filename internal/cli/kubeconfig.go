@@ -37,11 +37,11 @@ func (a *app) kubeconfigCommand() *cobra.Command {
 			if err := f.check(); err != nil {
 				return &usageError{command: cmd.CommandPath(), err: err}
 			}
-			c, err := a.load(args[0])
+			c, store, err := a.open(args[0], nil)
 			if err != nil {
 				return err
 			}
-			return a.kubeconfig(cmd.Context(), c, f)
+			return a.kubeconfig(cmd.Context(), c, store, f)
 		},
 	}
 	flags := cmd.Flags()
@@ -71,11 +71,7 @@ func (f *kubeconfigFlags) check() error {
 	return nil
 }
 
-func (a *app) kubeconfig(ctx context.Context, c *cluster.Cluster, f kubeconfigFlags) error {
-	store, err := a.openStore(c)
-	if err != nil {
-		return err
-	}
+func (a *app) kubeconfig(ctx context.Context, c *cluster.Cluster, store *pki.Store, f kubeconfigFlags) error {
 	text, err := a.kubeconfigText(ctx, c, store, f)
 	if err != nil {
 		return err

@@ -57,14 +57,7 @@ func (a *app) pkiIssueCommand() *cobra.Command {
 
 // issue brings the key store up to date for the nodes: nil means all, an empty list none.
 func (a *app) issue(ctx context.Context, name string, nodes []string) error {
-	c, err := a.load(name)
-	if err != nil {
-		return err
-	}
-	if err := knownNodes(c, nodes); err != nil {
-		return err
-	}
-	store, err := a.openStore(c)
+	_, store, err := a.open(name, nodes)
 	if err != nil {
 		return err
 	}
@@ -75,9 +68,17 @@ func (a *app) issue(ctx context.Context, name string, nodes []string) error {
 	return err
 }
 
-// openStore opens the key store of a cluster with what the person gave.
-func (a *app) openStore(c *cluster.Cluster) (*pki.Store, error) {
-	return pki.Open(c, pki.Options{IdentityFile: a.identity, Log: a.log()})
+// open loads a definition, checks that it has the nodes, and opens its key store.
+func (a *app) open(name string, nodes []string) (*cluster.Cluster, *pki.Store, error) {
+	c, err := a.load(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := knownNodes(c, nodes); err != nil {
+		return nil, nil, err
+	}
+	store, err := pki.Open(c, pki.Options{IdentityFile: a.identity, Log: a.log()})
+	return c, store, err
 }
 
 // maxTold is how many changes are told one by one when many are made at once.

@@ -14,15 +14,8 @@ func (a *app) pkiExportCommand() *cobra.Command {
 		Args:              cobra.MinimumNArgs(2),
 		ValidArgsFunction: a.completeCluster(false),
 		RunE: func(_ *cobra.Command, args []string) error {
-			c, err := a.load(args[0])
-			if err != nil {
-				return err
-			}
 			nodes := args[2:]
-			if err := knownNodes(c, nodes); err != nil {
-				return err
-			}
-			store, err := a.openStore(c)
+			_, store, err := a.open(args[0], nodes)
 			if err != nil {
 				return err
 			}

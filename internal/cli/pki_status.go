@@ -32,11 +32,7 @@ func (a *app) pkiStatusCommand() *cobra.Command {
 					return &usageError{command: cmd.CommandPath(), err: fmt.Errorf("--fail-within: %w", err)}
 				}
 			}
-			c, err := a.load(args[0])
-			if err != nil {
-				return err
-			}
-			store, err := a.openStore(c)
+			_, store, err := a.open(args[0], nil)
 			if err != nil {
 				return err
 			}
