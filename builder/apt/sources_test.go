@@ -72,7 +72,7 @@ Components: main
 			},
 		},
 		"another system": {list: "deb http://archive.example.org/ubuntu noble main\n", want: Mirrors{}},
-		"junk":           {list: "deb\ndeb [x\ndeb [] \n deb a\n", stanzas: ": x\n  y\nTypes deb\n", want: Mirrors{}},
+		"junk":           {list: "deb [x\n\ndeb [] \n deb a\n", stanzas: ": x\n  y\nTypes deb\n", want: Mirrors{}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -49,18 +49,24 @@ func section(b *strings.Builder, name string, items int) {
 	}
 }
 
-// line writes one item of a list as a flow mapping.
+// line writes one item of a list as a flow mapping; pairs has keys and values
+// in turn.
 func line(b *strings.Builder, indent int, pairs ...string) {
 	b.WriteString(strings.Repeat(" ", indent) + "- {")
-	for i := 0; i < len(pairs); i += 2 {
-		if i > 0 {
-			b.WriteString(", ")
+	number := false // whether the next value is one
+	for i, word := range pairs {
+		switch {
+		case i%2 == 0:
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(word + ": ")
+			number = word == "size"
+		case number:
+			b.WriteString(word)
+		default:
+			b.WriteString(text(word))
 		}
-		value := pairs[i+1]
-		if pairs[i] != "size" {
-			value = text(value)
-		}
-		b.WriteString(pairs[i] + ": " + value)
 	}
 	b.WriteString("}\n")
 }

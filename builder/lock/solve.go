@@ -198,12 +198,19 @@ func virtualReport(c *cluster.Cluster, requests []Request, l *Lock) error {
 	return report.Err()
 }
 
+// GoneHint says what a person can do about locked packages that a mirror no
+// longer has.
+const GoneHint = "take today's versions with ingot lock CLUSTER --update, or name a mirror that still has them as image.mirror, such as a snapshot archive of the lock's date"
+
 // GoneError is a lock whose packages the mirror no longer has.
 type GoneError struct{ Packages []string }
 
 func (e *GoneError) Error() string {
 	return "the mirror no longer has what the lock names: " + strings.Join(e.Packages, ", ")
 }
+
+// Hint says what a person can do about it.
+func (e *GoneError) Hint() string { return GoneHint }
 
 // kept finds pinned versions that apt could not keep.
 func kept(l *Lock, pins map[string]string) error {

@@ -167,13 +167,16 @@ func (r *Repo) build(ctx context.Context, folder string, p Package) error {
 		}
 	}
 	// The umask must not show in the package.
-	if err := filepath.WalkDir(tree, func(path string, d os.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
-			err = os.Chmod(path, 0o755)
+	dirs := []string{tree, filepath.Join(tree, "DEBIAN")}
+	if p.Padding > 0 {
+		for d := docs; d != tree; d = filepath.Dir(d) {
+			dirs = append(dirs, d)
 		}
-		return err
-	}); err != nil {
-		return err
+	}
+	for _, d := range dirs {
+		if err := os.Chmod(d, 0o755); err != nil {
+			return err
+		}
 	}
 	return r.runner.Run(ctx, run.Command{
 		Argv: []string{"dpkg-deb", "--build", "--root-owner-group", "-Znone", tree, folder},
@@ -200,5 +203,5 @@ func (r *Repo) Configure(codename, uri string) (string, error) {
 		return "", err
 	}
 	config := filepath.Join(r.Dir, "apt.conf")
-	return config, atomicfile.WriteNoSync(config, fmt.Appendf(nil, "Dir::Etc \"%s\";\n", etc), 0o644)
+	return config, atomicfile.WriteNoSync(config, fmt.Appendf(nil, "Dir::Etc \"%s\";\nAcquire::Retries \"0\";\n", etc), 0o644)
 }

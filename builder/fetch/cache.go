@@ -1,0 +1,169 @@
+// Package fetch brings what a lock names into the cache: a plain folder of
+// files named by their SHA-256. Several runs may share it. What is in it is
+// checked on every read, so nothing in it has to be trusted.
+package fetch
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// Cache is a folder of files named by the SHA-256 of their content.
+type Cache struct{ dir string }
+
+// DefaultDir is $XDG_CACHE_HOME/ingot, or what the system has in its place.
+func DefaultDir() (string, error) {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("finding the cache folder: %w", err)
+	}
+	return filepath.Join(dir, "ingot"), nil
+}
+
+// OpenCache makes the folder where it is missing. What killed runs left in it
+// is removed.
+func OpenCache(dir string) (*Cache, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening cache: %w", err)
+	}
+	c := &Cache{dir: dir}
+	for _, d := range []string{c.blobs(), c.work()} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return nil, fmt.Errorf("opening cache: %w", err)
+		}
+	}
+	return c, c.sweep()
+}
+
+func (c *Cache) blobs() string { return filepath.Join(c.dir, "sha256") }
+func (c *Cache) work() string  { return filepath.Join(c.dir, "tmp") }
+
+// Path is where the cache has a file, if it does.
+func (c *Cache) Path(sum string) string { return filepath.Join(c.blobs(), sum) }
+
+// errCorrupt is a file in the cache whose content is not what its name says.
+var errCorrupt = errors.New("its content is not what its name says")
+
+// verify reads a file of the cache and compares: fs.ErrNotExist where it is
+// missing, errCorrupt where it differs.
+func (c *Cache) verify(sum string, size int64) error {
+	return verifyFile(c.Path(sum), sum, size)
+}
+
+// verifyFile compares a file's size and SHA-256 with what they have to be.
+func verifyFile(path, sum string, size int64) error {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, unix.ELOOP) {
+		return errCorrupt
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // nothing was written
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || info.Size() != size {
+		return errCorrupt
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return err
+	}
+	if hex.EncodeToString(h.Sum(nil)) != sum {
+		return errCorrupt
+	}
+	return nil
+}
+
+// take moves a complete file into the cache after checking it. The file is on
+// the cache's file system.
+func (c *Cache) take(path, sum string, size int64) error {
+	if err := verifyFile(path, sum, size); err != nil {
+		return err
+	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(path, c.Path(sum))
+}
+
+// workspace makes a folder for one run. It is locked as long as the run lives,
+// so that other runs leave it alone, and release removes it.
+func (c *Cache) workspace() (dir string, release func(), err error) {
+	// Between its making and its lock no other run may look at the folder.
+	all, err := lockDir(c.work(), unix.LOCK_EX)
+	if err != nil {
+		return "", nil, fmt.Errorf("locking the cache: %w", err)
+	}
+	defer func() { _ = all.Close() }() // unlocks
+	dir, err = os.MkdirTemp(c.work(), "run-")
+	if err != nil {
+		return "", nil, fmt.Errorf("making a folder in the cache: %w", err)
+	}
+	own, err := lockDir(dir, unix.LOCK_EX|unix.LOCK_NB)
+	if err != nil {
+		return "", nil, errors.Join(fmt.Errorf("locking a folder in the cache: %w", err), os.RemoveAll(dir))
+	}
+	return dir, func() {
+		_ = os.RemoveAll(dir) // if not, the next run does
+		_ = own.Close()
+	}, nil
+}
+
+// lockDir locks a folder for this process. The kernel frees the lock when the
+// process ends, however it ends.
+func lockDir(dir string, how int) (*os.File, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err = unix.Flock(int(f.Fd()), how)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// sweep removes the folders of runs that ended without doing so.
+func (c *Cache) sweep() error {
+	all, err := lockDir(c.work(), unix.LOCK_EX)
+	if err != nil {
+		return fmt.Errorf("locking the cache: %w", err)
+	}
+	defer func() { _ = all.Close() }() // unlocks
+	dirs, err := os.ReadDir(c.work())
+	if err != nil {
+		return fmt.Errorf("tidying the cache: %w", err)
+	}
+	for _, d := range dirs {
+		dir := filepath.Join(c.work(), d.Name())
+		own, err := lockDir(dir, unix.LOCK_EX|unix.LOCK_NB)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, fs.ErrPermission) {
+			continue // gone, in use, or not ours
+		}
+		if err != nil {
+			return fmt.Errorf("tidying the cache: %w", err)
+		}
+		err = os.RemoveAll(dir)
+		if err = errors.Join(err, own.Close()); err != nil {
+			return fmt.Errorf("tidying the cache: %w", err)
+		}
+	}
+	return nil
+}
