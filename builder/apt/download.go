@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/ingot-k8s/ingot/internal/run"
@@ -19,15 +20,21 @@ var (
 	ErrTampered = errors.New("the mirror gave another file")
 )
 
-// Download fetches one file through apt's transports to a path: with the
-// host's proxies, passwords and lists of mirrors. apt checks the size and the
-// SHA-256; a wrong file is not kept. It may be called concurrently.
-func (s *State) Download(ctx context.Context, p Package, to string) error {
-	mirror, ok := s.mirrors[p.Archive]
-	if !ok {
-		return fmt.Errorf("downloading %s %s: no mirror of the archive %q", p.Name, p.Version, p.Archive)
+// Download fetches files into a folder through apt's transports: with the
+// host's proxies, passwords and lists of mirrors. Each gets its SHA-256 as its
+// name. apt checks the hashes. An error is about any of the files: others may
+// have arrived, and the caller finds those. It may be called concurrently, for
+// different files.
+func (s *State) Download(ctx context.Context, packages []Package, dir string) error {
+	argv := []string{helper, "download-file"}
+	for _, p := range packages {
+		mirror, ok := s.mirrors[p.Archive]
+		if !ok {
+			return fmt.Errorf("downloading %s %s: no mirror of the archive %q", p.Name, p.Version, p.Archive)
+		}
+		argv = append(argv, mirror.address(p.File), filepath.Join(dir, p.SHA256), "SHA256:"+p.SHA256)
 	}
-	err := s.run(ctx, nil, helper, "download-file", mirror.address(p.File), to, "SHA256:"+p.SHA256)
+	err := s.run(ctx, nil, argv...)
 	if err == nil {
 		return nil
 	}
@@ -41,5 +48,5 @@ func (s *State) Download(ctx context.Context, p Package, to string) error {
 			err = ErrGone
 		}
 	}
-	return fmt.Errorf("downloading %s %s: %w", p.Name, p.Version, err)
+	return fmt.Errorf("downloading: %w", err)
 }

@@ -33,21 +33,26 @@ type mirror struct {
 	asked map[string]int
 }
 
-func (m *mirror) Download(_ context.Context, p apt.Package, to string) error {
+func (m *mirror) Download(_ context.Context, packages []apt.Package, dir string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.asked == nil {
 		m.asked = map[string]int{}
 	}
-	m.asked[p.Name]++
-	data, ok := m.files[p.File]
-	switch {
-	case m.down != nil:
-		return m.down
-	case !ok:
-		return fmt.Errorf("downloading: %w", apt.ErrGone)
+	var err error
+	for _, p := range packages {
+		m.asked[p.Name]++
+		data, ok := m.files[p.File]
+		switch {
+		case m.down != nil:
+			return m.down
+		case !ok:
+			err = fmt.Errorf("downloading: %w", apt.ErrGone)
+		default:
+			err = errors.Join(err, os.WriteFile(filepath.Join(dir, p.SHA256), []byte(data), 0o600))
+		}
 	}
-	return os.WriteFile(to, []byte(data), 0o600)
+	return err
 }
 
 // stock makes n packages and the mirror that has them.

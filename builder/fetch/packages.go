@@ -18,16 +18,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// downloads is how many files are fetched at once: enough to hide the time
-// that a mirror takes to answer, few enough to be a polite guest.
-const downloads = 6
+// Files are fetched in batches, which the transport pipelines, and some batches
+// at once. A run that is killed loses the batches that it was at.
+const (
+	batchFiles = 16
+	batchBytes = 32 << 20
+	batches    = 3
+)
 
 // spare is how much room on the disk is left for others: 64 MiB.
 const spare = 64 << 20
 
-// Downloader fetches one package file to a path; an *apt.State does.
+// Downloader fetches package files into a folder, where each has its SHA-256
+// as its name. It gives an error where one of them did not arrive. An
+// *apt.State does this.
 type Downloader interface {
-	Download(ctx context.Context, p apt.Package, to string) error
+	Download(ctx context.Context, packages []apt.Package, dir string) error
 }
 
 var _ Downloader = (*apt.State)(nil)
@@ -84,9 +90,9 @@ func Packages(ctx context.Context, packages []lock.Package, o Options) error {
 	}
 	f := &fetcher{o: o, from: from, dir: dir, left: total}
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(downloads)
-	for _, p := range missing {
-		group.Go(func() error { return f.fetch(ctx, p) })
+	group.SetLimit(batches)
+	for _, batch := range split(missing) {
+		group.Go(func() error { return f.fetch(ctx, batch) })
 	}
 	if err := group.Wait(); err != nil {
 		return err
@@ -155,38 +161,99 @@ type fetcher struct {
 	tampered []lock.Package
 }
 
-// fetch brings one file into the cache. What the mirror does not have, or has
-// changed, is remembered, so that all of it can be told at once.
-func (f *fetcher) fetch(ctx context.Context, p lock.Package) error {
-	to := filepath.Join(f.dir, p.SHA256)
-	err := f.from.Download(ctx, apt.Package{
-		Name: p.Name, Version: p.Version, Architecture: p.Architecture, SHA256: p.SHA256,
-		Size: p.Size, Archive: apt.Archive(p.Archive), File: p.File,
-	}, to)
-	if err == nil {
-		// The transport has checked it. This is the check that counts.
-		err = f.o.Cache.take(to, p.SHA256, p.Size)
-		if errors.Is(err, errCorrupt) {
-			err = apt.ErrTampered
+// split makes batches, in order.
+func split(packages []lock.Package) [][]lock.Package {
+	var out [][]lock.Package
+	var bytes int64
+	for _, p := range packages {
+		last := len(out) - 1
+		if last < 0 || len(out[last]) == batchFiles || bytes+p.Size > batchBytes {
+			out, bytes = append(out, nil), 0
+			last++
+		}
+		out[last], bytes = append(out[last], p), bytes+p.Size
+	}
+	return out
+}
+
+// fetch brings a batch into the cache. Those that did not arrive are tried
+// again one by one, to learn why.
+func (f *fetcher) fetch(ctx context.Context, batch []lock.Package) error {
+	left, err := f.try(ctx, batch)
+	for _, p := range left {
+		if ctx.Err() != nil {
+			return fmt.Errorf("fetching packages: %w", ctx.Err())
+		}
+		if len(batch) > 1 {
+			var again []lock.Package
+			if again, err = f.try(ctx, []lock.Package{p}); len(again) == 0 {
+				continue
+			}
+		}
+		if err := f.refuse(p, err); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// try downloads packages and takes what arrived into the cache. It gives the
+// rest, with an error of one of them.
+func (f *fetcher) try(ctx context.Context, packages []lock.Package) (left []lock.Package, err error) {
+	var files []apt.Package
+	for _, p := range packages {
+		files = append(files, apt.Package{
+			Name: p.Name, Version: p.Version, Architecture: p.Architecture, SHA256: p.SHA256,
+			Size: p.Size, Archive: apt.Archive(p.Archive), File: p.File,
+		})
+	}
+	failure := f.from.Download(ctx, files, f.dir)
+	for _, p := range packages {
+		path := filepath.Join(f.dir, p.SHA256)
+		// The transport has checked it too. This is the check that counts.
+		err := f.o.Cache.take(path, p.SHA256, p.Size)
+		if err == nil {
+			f.arrived(p)
+			continue
+		}
+		left = append(left, p)
+		if rerr := os.RemoveAll(path); rerr != nil {
+			return left, fmt.Errorf("dropping a bad download: %w", rerr)
+		}
+		switch {
+		case failure != nil:
+		case errors.Is(err, errCorrupt):
+			failure = apt.ErrTampered
+		default:
+			failure = err
+		}
+	}
+	return left, failure
+}
+
+func (f *fetcher) arrived(p lock.Package) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.left -= p.Size
+	if f.o.Done != nil {
+		f.o.Done(p, f.left)
+	}
+}
+
+// refuse remembers what the mirror does not have or has changed, so that all
+// of it can be told at once. Anything else ends the run.
+func (f *fetcher) refuse(p lock.Package, err error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
-	case err == nil:
-		f.left -= p.Size
-		if f.o.Done != nil {
-			f.o.Done(p, f.left)
-		}
-		return nil
 	case errors.Is(err, apt.ErrGone):
 		f.gone = append(f.gone, p)
-		return nil
 	case errors.Is(err, apt.ErrTampered):
 		f.tampered = append(f.tampered, p)
-		return nil
+	default:
+		return fmt.Errorf("fetching package %s: %w", title(p), err)
 	}
-	return fmt.Errorf("fetching package %s: %w", title(p), err)
+	return nil
 }
 
 func (f *fetcher) refused() error {
