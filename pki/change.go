@@ -12,7 +12,7 @@ type Action string
 const (
 	Made        Action = "made"         // a key that did not exist
 	Pinned      Action = "pinned"       // the certificate of a remote authority
-	Issued      Action = "issued"       // all that a new node needs
+	Issued      Action = "issued"       // what was not there: all of a new node, or one certificate
 	Reissued    Action = "issued again" // one certificate, with a new key
 	Removed     Action = "removed"      // a certificate that the roles no longer need
 	Reencrypted Action = "encrypted again"

@@ -159,6 +159,9 @@ func recipientOf(id age.Identity) (string, error) {
 // ensureIdentity makes an age identity in the user's config folder, unless it
 // is there, and says whether it made it. Two runs at once make one.
 func (s *Store) ensureIdentity(ctx context.Context) (made bool, err error) {
+	if s.noConfig != nil {
+		return false, s.noConfig
+	}
 	path := filepath.Join(s.o.ConfigDir, identityFile)
 	if _, err := os.Lstat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return false, err

@@ -43,6 +43,40 @@ func TestIdentityFiles(t *testing.T) {
 	}
 }
 
+// Pipelines and services have no home. They need none with an identity file,
+// and none where nothing is decrypted.
+func TestNoConfigFolder(t *testing.T) {
+	alice, aliceKey := ageIdentity(t)
+	f := newFixture(t, withRecipients(aliceKey))
+	for _, name := range []string{"HOME", "XDG_CONFIG_HOME"} {
+		t.Setenv(name, "")
+	}
+	reopen := func(identity string) {
+		s, err := Open(f.c, Options{Now: now, IdentityFile: identity})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Store = s
+	}
+	reopen(alice)
+	f.ensure()
+	if _, err := f.Material("m0"); err != nil {
+		t.Error(err)
+	}
+	reopen("")
+	if _, err := f.Status(now); err != nil {
+		t.Error(err)
+	}
+	if _, err := f.Material("m0"); err == nil || !strings.Contains(err.Error(), "finding the config folder") {
+		t.Errorf("reading keys without an identity gives: %v", err)
+	}
+	f.c = define(t, t.TempDir(), small)
+	reopen("")
+	if _, err := f.Ensure(t.Context(), EnsureOptions{}); err == nil || !strings.Contains(err.Error(), "finding the config folder") {
+		t.Errorf("making an identity nowhere gives: %v", err)
+	}
+}
+
 // The first two clusters of a user, made at once, get one identity.
 func TestIdentityMadeOnce(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "config")

@@ -95,7 +95,11 @@ func (r *run) review(h *holderFile, requests []Request) (reasons map[string]stri
 		}
 		if why != "" {
 			reasons[req.Name] = why
-			changes = append(changes, Change{Holder: who, Name: req.Name, Action: Reissued, Reason: why})
+			action := Reissued
+			if _, there := h.find(req.Name); !there {
+				action = Issued
+			}
+			changes = append(changes, Change{Holder: who, Name: req.Name, Action: action, Reason: why})
 		}
 	}
 	for _, e := range h.clear {

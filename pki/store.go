@@ -62,6 +62,7 @@ type Store struct {
 	c          *cluster.Cluster
 	dir        string
 	o          Options
+	noConfig   error // why the user has no config folder, for those who need it
 	identities func() ([]age.Identity, error)
 	seen       *sync.Map // holder of an authority -> *seenAuthority: it is read with every node
 }
@@ -71,10 +72,11 @@ func Open(c *cluster.Cluster, o Options) (*Store, error) {
 	if p := c.Def.PKI; p.RenewBefore >= p.CertLifetime {
 		return nil, fmt.Errorf("opening key store: pki.renewBefore (%s) is not shorter than pki.certLifetime (%s)", p.RenewBefore, p.CertLifetime)
 	}
+	var noConfig error
 	if o.ConfigDir == "" {
 		dir, err := os.UserConfigDir()
-		if err != nil {
-			return nil, fmt.Errorf("opening key store: finding the config folder: %w", err)
+		if err != nil { // a service or a pipeline may have no HOME, and need none
+			noConfig = fmt.Errorf("finding the config folder with the identity: %w", err)
 		}
 		o.ConfigDir = filepath.Join(dir, "ingot")
 	}
@@ -84,12 +86,15 @@ func Open(c *cluster.Cluster, o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{c: c, dir: filepath.Join(c.Dir, Dir), o: o, seen: &sync.Map{}}
+	s := &Store{c: c, dir: filepath.Join(c.Dir, Dir), o: o, noConfig: noConfig, seen: &sync.Map{}}
 	var mu sync.Mutex
 	var read []age.Identity
 	s.identities = func() (_ []age.Identity, err error) { // a failed read may be tried again
 		mu.Lock()
 		defer mu.Unlock()
+		if s.o.IdentityFile == "" && s.noConfig != nil {
+			return nil, s.noConfig
+		}
 		if read == nil {
 			read, err = readIdentities(s.identityPath())
 		}
