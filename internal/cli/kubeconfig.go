@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ func (a *app) kubeconfigCommand() *cobra.Command {
 		Use:   "kubeconfig CLUSTER",
 		Short: "Write a kubeconfig for a person",
 		Long: "Issues a client certificate of the group ingot:admins, keeps it in the key store, and writes a kubeconfig\n" +
-			"with it to stdout, to a new file (--output) or into an existing one (--merge), which keeps what else it has.\n" +
+			"with it to stdout, to a file of its own (--output) or into an existing one (--merge), which keeps what else it has.\n" +
 			"--break-glass issues one of the group system:masters instead, which no RBAC rule restricts and which is not kept.",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeCluster(false),
@@ -47,7 +48,7 @@ func (a *app) kubeconfigCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&f.name, "name", "admin", "name of the person in the certificate")
 	flags.StringVar(&f.endpoint, "endpoint", "", "URL of the API (default: the first of api.names, else the virtual address)")
-	flags.StringVarP(&f.output, "output", "o", "", "write to this file, mode 0600")
+	flags.StringVarP(&f.output, "output", "o", "", "write to this file, mode 0600; one with other clusters, users or contexts is left as it is")
 	flags.StringVar(&f.merge, "merge", "", "put the cluster, user and context into this kubeconfig")
 	flags.StringVar(&f.breakGlass, "break-glass", "", "group system:masters, valid for this time, such as 1h")
 	cmd.MarkFlagsMutuallyExclusive("output", "merge")
@@ -88,11 +89,35 @@ func (a *app) kubeconfig(ctx context.Context, c *cluster.Cluster, store *pki.Sto
 		}
 		return atomicfile.Write(f.merge, merged, 0o600)
 	case f.output != "":
+		if err := a.onlyOurs(f.output, text); err != nil {
+			return err
+		}
 		return atomicfile.Write(f.output, text, 0o600)
 	default:
 		_, err = a.stdout.Write(text)
 		return err
 	}
+}
+
+// onlyOurs makes sure that nothing is lost when a file is replaced by a
+// kubeconfig: there is none, or it has nothing but older entries of the same.
+func (a *app) onlyOurs(path string, text []byte) error {
+	existing, err := atomicfile.ReadFile(path, maxKubeconfig)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	alone, err := pki.MergeKubeconfig(text, text)
+	if err != nil {
+		return err
+	}
+	if merged, err := pki.MergeKubeconfig(existing, text); err != nil || !bytes.Equal(merged, alone) {
+		return withHint(fmt.Errorf("writing %q: it has more than this kubeconfig would replace, and is left as it is", path),
+			"--merge %s keeps what else it has", path)
+	}
+	return nil
 }
 
 // kubeconfigText issues what the kubeconfig needs and makes it.
