@@ -31,10 +31,14 @@ func (a *app) definitionPath(arg string) string {
 func (a *app) load(arg string) (*cluster.Cluster, error) {
 	path := a.definitionPath(arg)
 	c, report, err := cluster.Load(path)
-	if report != nil {
-		if werr := report.Write(a.stderr); werr != nil {
-			return nil, fmt.Errorf("writing problems: %w", werr)
-		}
+	if err == nil && path == filepath.Join(a.clusters, arg, definitionFile) && c.Def.Name != arg {
+		report.Errorf(c.Where("name"), "name", "%q is not the name of the folder, %q: two clusters of one name would have their outputs in one place; want %q here, or another folder",
+			c.Def.Name, arg, arg)
+		report.Sort()
+		c, err = nil, report.Err()
+	}
+	if werr := report.Write(a.stderr); werr != nil {
+		return nil, fmt.Errorf("writing problems: %w", werr)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		hint := fmt.Sprintf("ingot init %s writes one to start from", arg)

@@ -106,7 +106,7 @@ func storeHint(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, fs.ErrPermission):
-		return withHint(err, "the key store and its folder must be yours to write")
+		return withHint(err, "the key store, its folder and the folder of the identity must be yours to write")
 	default:
 		return err
 	}
