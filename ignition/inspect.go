@@ -70,6 +70,9 @@ const (
 	// maxConfig is how large a config may be, in bytes: many times what any
 	// platform takes.
 	maxConfig = 4 << 20
+	// maxContent is how much of the files in a config is looked into, in bytes,
+	// decoded. A config of 4 MiB can name 16 GiB by gzip and by YAML's aliases.
+	maxContent = 16 << 20
 	// isoMagicAt is where "CD001" stands in a volume (ECMA-119, 8.1.2).
 	isoMagicAt = 16*2048 + 1
 )
@@ -115,6 +118,8 @@ type inspector struct {
 	Inspection
 	now     time.Time
 	applied []appliedFile
+	content int    // how many bytes of content files in configs have had so far
+	checks  int    // how many signatures were checked so far
 	bundle  []byte // the bundle that came with it, if any
 }
 
@@ -122,6 +127,22 @@ type inspector struct {
 type appliedFile struct {
 	FileInfo
 	data []byte // nil where it is fetched from elsewhere
+}
+
+// full reports whether no more content is looked into, and says so.
+func (in *inspector) full() bool {
+	if in.content <= maxContent {
+		return false
+	}
+	in.warn("its files have more than %d bytes in all, and not all of them were looked into", maxContent)
+	return true
+}
+
+// apply adds a file of a config.
+func (in *inspector) apply(info FileInfo, data []byte) {
+	in.content += len(data)
+	info.Size = len(data)
+	in.applied = append(in.applied, appliedFile{FileInfo: info, data: data})
 }
 
 func (in *inspector) warn(format string, args ...any) {

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -23,11 +24,18 @@ func (in *inspector) cloudConfig(data []byte) {
 		in.warn("the cloud-config is not a map of keys: cloud-init applies nothing of it")
 		return
 	}
+	if left := maxContent; !fits(root, &left, 0) {
+		in.warn("the cloud-config has more than %d bytes with its aliases in place, and is not looked into", maxContent)
+		return
+	}
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, value := text(root.Content[i]), root.Content[i+1]
 		switch key {
 		case "write_files":
 			for _, f := range items(value) {
+				if in.full() {
+					break
+				}
 				in.cloudFile(f)
 			}
 		case "users":
@@ -60,6 +68,28 @@ func (in *inspector) cloudUnits() {
 		})
 		in.Units = append(in.Units, UnitInfo{Name: name, Enabled: enabled, Size: f.Size})
 	}
+}
+
+// maxDepth is how deep a document may be with its aliases in place, which may
+// lead back to where they stand. The parser itself allows half of it.
+const maxDepth = 20000
+
+// fits takes the size of a document, with aliases in place, off what is left
+// in bytes, and reports whether that was enough.
+func fits(n *yaml.Node, left *int, depth int) bool {
+	*left -= 1 + len(n.Value)
+	if *left < 0 || depth > maxDepth {
+		return false
+	}
+	if n.Kind == yaml.AliasNode {
+		return fits(n.Alias, left, depth+1)
+	}
+	for _, child := range n.Content {
+		if !fits(child, left, depth+1) {
+			return false
+		}
+	}
+	return true
 }
 
 // text is the content of a scalar; of anything else, nothing.
@@ -138,8 +168,7 @@ func (in *inspector) cloudFile(n *yaml.Node) {
 		in.warn("file %q: its content cannot be decoded", info.Path)
 		return
 	}
-	info.Size = len(data)
-	in.applied = append(in.applied, appliedFile{FileInfo: info, data: data})
+	in.apply(info, data)
 }
 
 // fromBase64 gives nil for what is none.
@@ -177,8 +206,16 @@ func (in *inspector) cloudUser(n *yaml.Node) {
 	in.Users = append(in.Users, info)
 }
 
-// command shows a command of systemctl as it is. Of any other it shows the
-// program: arguments often hold tokens and passwords.
+// unitCommand is a command of systemctl about units, which has room for nothing
+// secret: set-environment has, and so has what follows in a line for a shell.
+var unitCommand = regexp.MustCompile(`^systemctl (?:daemon-reload|(?:enable|disable|start|stop|restart|reload|mask|unmask)(?: --(?:now|no-block))*(?: [A-Za-z0-9@._-]+\.(?:service|socket|target|timer|mount|path|slice))+)$`)
+
+// programName is what programs are called; anything else may be a setting of
+// the environment, or the start of a line for a shell.
+var programName = regexp.MustCompile(`^[A-Za-z0-9._+-]{1,32}$`)
+
+// command shows a command of systemctl about units as it is. Of any other it
+// shows the program: arguments often hold tokens and passwords.
 func command(n *yaml.Node) string {
 	var words []string
 	for _, w := range items(n) {
@@ -191,11 +228,11 @@ func command(n *yaml.Node) string {
 		return "nothing"
 	}
 	line := strings.Join(words, " ")
-	if words[0] == "systemctl" && len(line) < 200 {
+	if len(line) < 200 && unitCommand.MatchString(line) {
 		return line
 	}
 	program := path.Base(words[0])
-	if len(program) > 32 || strings.Contains(words[0], "=") {
+	if !programName.MatchString(program) {
 		return redacted(len(line))
 	}
 	if len(words) == 1 {

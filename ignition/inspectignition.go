@@ -90,12 +90,18 @@ func (in *inspector) ignition(data []byte) {
 		return
 	}
 	for _, f := range c.Storage.Files[:min(len(c.Storage.Files), maxListed)] {
+		if in.full() {
+			break
+		}
 		info := FileInfo{Path: f.Path, Source: "config", Owner: f.User.String() + ":" + f.Group.String()}
 		if f.Mode != nil {
 			info.Mode = fmt.Sprintf("%04o", *f.Mode)
 		}
 		in.resource(info, f.Contents)
 		for _, a := range f.Append {
+			if in.full() {
+				break
+			}
 			in.resource(info, a)
 		}
 	}
@@ -163,7 +169,7 @@ func versionOf(data []byte) string {
 // that it would be fetched from.
 func (in *inspector) resource(info FileInfo, r ignitionResource) {
 	if r.Source == nil {
-		in.applied = append(in.applied, appliedFile{FileInfo: info, data: []byte{}})
+		in.apply(info, []byte{})
 		return
 	}
 	u, err := url.Parse(*r.Source)
@@ -187,6 +193,5 @@ func (in *inspector) resource(info FileInfo, r ignitionResource) {
 			return
 		}
 	}
-	info.Size = len(data)
-	in.applied = append(in.applied, appliedFile{FileInfo: info, data: data})
+	in.apply(info, data)
 }

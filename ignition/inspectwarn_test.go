@@ -84,3 +84,66 @@ func TestInspectWarnings(t *testing.T) {
 		})
 	}
 }
+
+// A small config can name gigabytes: what is looked into has an end.
+func TestInspectBombs(t *testing.T) {
+	zeros := base64.StdEncoding.EncodeToString([]byte(gz(t, strings.Repeat("\x00", 1<<20))))
+	var ign, plain, packed, keys strings.Builder
+	for i := range 400 {
+		fmt.Fprintf(&ign, `{"path":"/a%d","contents":{"compression":"gzip","source":"data:;base64,%s"}},`, i, zeros)
+		fmt.Fprintf(&plain, "- {path: /a%d, content: *x}\n", i)
+		fmt.Fprintf(&packed, "- {path: /a%d, encoding: gz+b64, content: *x}\n", i)
+		fmt.Fprintf(&keys, "- {name: a%d, ssh_authorized_keys: *x}\n", i)
+	}
+	for name, tc := range map[string]struct{ config, want string }{
+		"ignition":        {`{"ignition":{"version":"3.3.0"},"storage":{"files":[` + strings.TrimSuffix(ign.String(), ",") + `]}}`, "not all of them were looked into"},
+		"cloud, gzip":     {"#cloud-config\nx: &x " + zeros + "\nwrite_files:\n" + packed.String(), "not all of them were looked into"},
+		"cloud, aliases":  {"#cloud-config\nx: &x " + strings.Repeat("x", 100<<10) + "\nwrite_files:\n" + plain.String(), "with its aliases in place"},
+		"cloud, lists":    {"#cloud-config\nx: &x [" + strings.Repeat("ssh-rsa AAAA,", 4000) + "]\nusers:\n" + keys.String(), "with its aliases in place"},
+		"cloud, no end":   {"#cloud-config\nx: &x [*x]\n", "with its aliases in place"},
+		"cloud, doubling": {"#cloud-config\na: &a [x, x]\n" + doubling(), "with its aliases in place"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in, human, _ := look(t, []byte(tc.config), epoch0)
+			if !strings.Contains(human, tc.want) {
+				t.Errorf("no warning %q: %.2000s", tc.want, human)
+			}
+			if len(in.Files) > 20 {
+				t.Errorf("%d files of a megabyte each were looked into", len(in.Files))
+			}
+		})
+	}
+}
+
+// doubling gives each letter the list before it twice.
+func doubling() string {
+	var b strings.Builder
+	for c := 'b'; c <= 'z'; c++ {
+		fmt.Fprintf(&b, "%c: &%c [*%c, *%c]\n", c, c, c-1, c-1)
+	}
+	return b.String()
+}
+
+// Commands are shown without what may be secret in them.
+func TestInspectCommands(t *testing.T) {
+	for command, want := range map[string]string{
+		`[systemctl, enable, --now, --no-block, a.service]`: "systemctl enable --now --no-block a.service",
+		`[systemctl, daemon-reload]`:                        "systemctl daemon-reload",
+		`[systemctl, set-environment, "TOKEN=hunter2"]`:     "systemctl «redacted, 30 bytes»",
+		`systemctl restart a.service; curl -u u:hunter2 h`:  "systemctl «redacted, 39 bytes»",
+		`systemctl start a.service --hunter2`:               "systemctl «redacted, 26 bytes»",
+		`[sh, -c, "echo hunter2"]`:                          "sh «redacted, 16 bytes»",
+		`/usr/bin/reboot`:                                   "reboot",
+		`TOKEN=hunter2 run`:                                 "«redacted, 17 bytes»",
+		`"hunter2:more"`:                                    "«redacted, 12 bytes»",
+		`"{token,hunter2}"`:                                 "«redacted, 15 bytes»",
+	} {
+		in, human, machine := look(t, []byte("#cloud-config\nruncmd:\n- "+command+"\n"), epoch0)
+		if len(in.Commands) != 1 || in.Commands[0] != want {
+			t.Errorf("%s: got %q, want %q", command, in.Commands, want)
+		}
+		if strings.Contains(human+machine, "hunter2") {
+			t.Errorf("%s: the secret is shown", command)
+		}
+	}
+}
