@@ -32,9 +32,11 @@ type Options struct {
 
 // Make solves the lock of a cluster from the signed files of its mirrors.
 // Versions of the old lock stay, except of what is to be updated, what no
-// longer belongs to the image and what an update needs newer. Packages that
+// longer belongs to the image and, in an update, what that needs newer or the
+// mirror no longer has. Packages that
 // the archives do not have are a *diag.ReportError with their places in the
-// definition; locked ones that they no longer have are a *GoneError.
+// definition; without an update, locked ones that they no longer have are a
+// *GoneError.
 func Make(ctx context.Context, c *cluster.Cluster, o Options) (*Lock, error) {
 	if err := o.check(); err != nil {
 		return nil, err

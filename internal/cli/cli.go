@@ -14,7 +14,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 
+	"github.com/ingot-k8s/ingot/builder/lock"
 	"github.com/ingot-k8s/ingot/internal/diag"
 	"github.com/spf13/cobra"
 )
@@ -96,7 +98,7 @@ func (a *app) root() *cobra.Command {
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say more on stderr")
 	root.AddCommand(
 		a.initCommand(), a.validateCommand(), a.showCommand(), a.inventoryCommand(), a.schemaCommand(),
-		a.pkiCommand(), a.kubeconfigCommand(), a.isoCommand(), a.inspectCommand(),
+		a.pkiCommand(), a.kubeconfigCommand(), a.isoCommand(), a.lockCommand(), a.inspectCommand(),
 		a.versionCommand(), a.manCommand(),
 	)
 	wrapArgs(root)
@@ -198,8 +200,11 @@ func (a *app) report(err error) int {
 }
 
 func countProblems(r *diag.Report) string {
-	errs, warnings := 0, 0
+	errs, warnings, what := 0, 0, "cluster definition"
 	for _, p := range r.Problems {
+		if filepath.Base(p.Pos.File) == lock.File {
+			what = "lock"
+		}
 		if p.Severity == diag.Error {
 			errs++
 		} else {
@@ -210,7 +215,7 @@ func countProblems(r *diag.Report) string {
 	if warnings > 0 {
 		text += " and " + plural(warnings, "warning")
 	}
-	return text + " in the cluster definition"
+	return text + " in the " + what
 }
 
 func plural(n int, thing string) string {
