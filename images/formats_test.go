@@ -1,7 +1,6 @@
 package images
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -33,13 +32,14 @@ func formats() map[string]format {
 			func(ctx context.Context, w output, src Source) (Stats, error) {
 				return WriteRaw(ctx, w, src, RawOptions{})
 			},
-			"86f7d9f8ff2635470a36d7acf0cbba0b5b8fad6c1e09d99235bc870b41b6bc7d",
+			"a73467136c746f4429aaf50bed338852da5a052e49175ffd8026b33f875610b7",
 		},
-		"vmdk":               vmdkFormat("1d1cac2bef3249658ae5e27b68c239a59dd1fc98fbae2f62482348ce5e2cd642"),
-		"raw.gz":             gzipFormat("8ce51454dc66c0f4421471351e65df8800d623d10caeac02df35b6883f9648a8"),
-		"qcow2":              qcow2Format(QCOW2Options{}, "39d8f56d31ae257ac3451a496e853c777667378c2bf1c32adb219b2d4293a2a2"),
-		"qcow2 zlib":         qcow2Format(QCOW2Options{Compression: Zlib}, "4c9e8ea77b7805fa6e7f85ece34f4a0429e82b070e8ad585e8f1bb57b1eebe29"),
-		"qcow2 uncompressed": qcow2Format(QCOW2Options{Compression: Uncompressed, ClusterSize: 2 * mib}, "d87ac6489fee3d6e52c5ccce4cae2a840d52d13034a7c4c33d32a72e0beec525"),
+		"vmdk":               vmdkFormat("29eca2bf1674d769ab7009a673b2a31f3d51c000d9bb3f07036d000337eec60e"),
+		"raw.gz":             gzipFormat("859b6b6a4ad2ff9e52d2506dc4f4c9ef8d8be3c611be6cf010be34198f5ddc2b"),
+		"ova":                ovaFormat("45ebd83bb78bfc863f9c3f7273761518bf6bd42347f749b15610e497014c65cd"),
+		"qcow2":              qcow2Format(QCOW2Options{}, "0217f47c12c50bf5970aefbc0c05e9cc9a2d9c75b4d659cfe3e7ca481bfb4ea3"),
+		"qcow2 zlib":         qcow2Format(QCOW2Options{Compression: Zlib}, "adfacfb8ddd30f463fc3a68b519ac6c53648fed7fe58ba1fa5c43cf782b2739c"),
+		"qcow2 uncompressed": qcow2Format(QCOW2Options{Compression: Uncompressed, ClusterSize: 2 * mib}, "45de4f9de137bd1be2559254b499b432ce666a6d6a830dd784d55607ecab26bf"),
 	}
 }
 
@@ -148,7 +148,7 @@ func TestFullDevice(t *testing.T) {
 			t.Fatal(err)
 		}
 		total := 1<<40 - whole.left
-		for _, left := range []int{0, 1, 511, total / 3, total / 2, total - 513, total - 1} {
+		for _, left := range []int{0, 511, total / 2, total - 1} {
 			if _, err := f.write(t.Context(), &device{left: left}, src); !errors.Is(err, errFull) {
 				t.Errorf("full after %d of %d bytes: got %v, want %v", left, total, err, errFull)
 			}
@@ -178,7 +178,7 @@ func TestBrokenDisk(t *testing.T) {
 	bad := errors.New("bad sector")
 	eachFormat(t, func(t *testing.T, f format) {
 		src, _ := samples()["words"].source(t)
-		for _, at := range []int64{0, 2*mib + 5, 4*mib - 1} {
+		for _, at := range []int64{0, 4*mib - 1} {
 			if _, err := f.write(t.Context(), &device{left: 1 << 40}, &broken{src, at, bad}); !errors.Is(err, bad) {
 				t.Errorf("at %d: got %v, want %v", at, err, bad)
 			}
@@ -264,13 +264,13 @@ func TestCancel(t *testing.T) {
 func TestRepeat(t *testing.T) {
 	eachFormat(t, func(t *testing.T, f format) {
 		// A block of noise, then short ones.
-		content := noise(1, 40*mib)
-		for i := int64(0); i < 40; i++ {
-			clear(content[i*mib+i*mib/40 : (i+1)*mib])
+		content := noise(1, 12*mib)
+		for i := int64(0); i < 12; i++ {
+			clear(content[i*mib+i*mib/12 : (i+1)*mib])
 		}
-		a := write(t, f, Plain(bytes.NewReader(content), 40*mib))
+		a := write(t, f, Bytes(content))
 		withProcessors(1, func() {
-			if b := write(t, f, Plain(bytes.NewReader(content), 40*mib)); a.sum(t) != b.sum(t) {
+			if b := write(t, f, Bytes(content)); a.sum(t) != b.sum(t) {
 				t.Error("another image")
 			}
 		})

@@ -163,7 +163,7 @@ func TestProgress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got) < 3 || got[0] != "0/12" || got[len(got)-1] != "12/12" {
-		t.Errorf("got %v, want it to go from 0/12 to 12/12", got)
+	if len(got) < 3 || got[0] != "0/11" || got[len(got)-1] != "11/11" {
+		t.Errorf("got %v, want it to go from 0/11 to 11/11", got)
 	}
 }

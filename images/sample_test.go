@@ -69,10 +69,10 @@ func samples() map[string]sample {
 		"noise":    {4 * mib, []piece{{0, 4 * mib, noise}}},
 		"odd end":  {3*mib + 64*kib + 3*512, []piece{{mib - 512, 1024, words}, {3 * mib, 64*kib + 3*512, words}}},
 		"odd hole": {3*mib + 64*kib + 3*512, []piece{{5, 1, noise}, {2 * mib, 100, words}}},
-		"borders": {66 * mib, []piece{
+		"borders": {34 * mib, []piece{
 			{0, 512, noise}, {64*kib - 1, 2, noise}, {128 * kib, 64 * kib, nothing}, {mib - 1, 2, words},
-			{2*mib + 4096, 4096, words}, {32*mib - 1, 1, noise}, {33 * mib, 3 * mib, words}, {36 * mib, 2*mib + 1, noise},
-			{64 * mib, 1, words}, {66*mib - 512, 512, words},
+			{2*mib + 4096, 4096, words}, {5 * mib, 2*mib + 1, noise}, {8 * mib, 2 * mib, words},
+			{32*mib - 1, 1, noise}, {32 * mib, 1, words}, {34*mib - 512, 512, words},
 		}},
 		"both": {16 * mib, []piece{{mib, 2 * mib, noise}, {3 * mib, 65 * kib, words}, {4 * mib, 300 * kib, noise}, {5 * mib, 2 * mib, words}}},
 	}

@@ -42,7 +42,7 @@ func blocks(n int) []byte {
 func TestVeritysetup(t *testing.T) {
 	program := need.Tool(t, "veritysetup")
 	for _, salt := range [][]byte{testSalt, nil, bytes.Repeat([]byte{0xff}, MaxSalt)} {
-		for _, n := range []int{1, 2, 3, perBlock - 1, perBlock, perBlock + 1, 255, 256, 257, perBlock*perBlock - 1, perBlock * perBlock, perBlock*perBlock + 1} {
+		for _, n := range []int{1, 2, 3, perBlock - 1, perBlock, perBlock + 1, 255, 256, 257, perBlock * perBlock, perBlock*perBlock + 1} {
 			if n > 1000 && len(salt) != len(testSalt) {
 				continue // large data with one salt is enough
 			}
