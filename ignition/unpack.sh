@@ -10,6 +10,7 @@
 set -eu
 umask 077
 export LC_ALL=C
+uid=$(id -u)
 root=${INGOT_ROOT-}
 dir=$root/etc/ingot
 run=$root/run/ingot
@@ -21,18 +22,25 @@ die() {
 	exit 1
 }
 
+# put replaces a file by what comes in.
+put() {
+	temp=$1.new
+	cat >"$temp"
+	mv -f "$temp" "$1"
+}
+
 # flush waits until what was written would survive a power cut.
 flush() { [ -n "$root" ] || sync; }
 
 # tidy drops the copies of the bundle: they are not needed any more.
 tidy() {
-	rm -f "$dir/identity.bundle" "$run/identity.bundle"
+	rm -f "$dir/identity.bundle" "$dir/identity.bundle.new" "$run/identity.bundle"
 	if [ -f "$dir/fetch" ]; then sh "$dir/fetch" clear; fi
 }
 
 # Nothing of the bundle is anywhere but in this folder, in memory, until it
 # stands where it belongs.
-[ "$root$(id -u)" != 0 ] && [ -z "$root" ] && die "only root can do this"
+[ "$root$uid" = 0 ] || [ -n "$root" ] || die "only root can do this"
 mkdir -p "$run"
 work=$(mktemp -d "$run/unpack.XXXXXX")
 temp=$work/temp
@@ -76,9 +84,15 @@ while read -r kind a b c; do
 		case $c/ in
 		*/../* | [!/]*) broken "path $c" ;;
 		esac
+		[ ! -d "$root$c" ] || die "$c is a folder, and a file is to be put there"
 		count=$((count + 1))
 		: >"$work/$count"
-		printf '%s\n' "$a $b $c" >>"$work/list"
+		if [ "$uid" = 0 ] && ! chown "${b#\?}" "$work/$count" 2>/dev/null; then
+			# Owners with a question mark are wished for, where there is such a user.
+			[ "$b" != "${b#\?}" ] || die "$c is for $b, and there is no such user"
+			b=root:root
+		fi
+		printf '%s\n' "$a ${b#\?} $c" >>"$work/list"
 		;;
 	t)
 		part "$a" >>"$work/$count"
@@ -96,20 +110,25 @@ while read -r kind a b c; do
 done <"$work/manifest"
 [ $((at - 1)) -eq "$(wc -c <"$work/plain")" ] || broken "its size is not what its manifest says"
 
+# From here on what was given is what is wanted, so that a run that is ended is
+# gone on with at the next boot.
+if [ $# -gt 0 ]; then
+	put "$dir/identity.bundle" <"$work/bundle"
+	flush
+	(umask 022 && echo "$got  identity.bundle" | put "$pin")
+	flush
+fi
+
 count=0
 while read -r mode owner path; do
 	count=$((count + 1))
 	target=$root$path
-	[ ! -d "$target" ] || die "$path is a folder, and a file is to be put there"
 	(umask 022 && mkdir -p "${target%/*}")
 	# A run that was ended may have left one.
 	rm -f "${target%/*}"/.ingot-identity.*
 	temp=${target%/*}/.ingot-identity.$$
 	cat "$work/$count" >"$temp"
-	if [ "$(id -u)" = 0 ]; then
-		# Owners with a question mark are wished for, where there is such a user.
-		chown "${owner#\?}" "$temp" 2>/dev/null || [ "$owner" != "${owner#\?}" ] || die "$path is for $owner, and there is no such user"
-	fi
+	[ "$uid" != 0 ] || chown "$owner" "$temp"
 	chmod "$mode" "$temp"
 	mv -f "$temp" "$target"
 	if [ -e "$root/sys/fs/selinux/enforce" ]; then restorecon "$target" || :; fi
@@ -126,12 +145,6 @@ if [ -f "$applied" ]; then
 fi
 flush
 umask 022
-put() {
-	temp=$1.new
-	cat >"$temp"
-	mv -f "$temp" "$1"
-}
-echo "$got  identity.bundle" | put "$pin"
 { echo "$got" && cat "$work/paths"; } | put "$applied"
 flush
 tidy

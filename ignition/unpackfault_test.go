@@ -1,6 +1,8 @@
 package ignition_test
 
 import (
+	"bytes"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,6 +43,80 @@ func TestUnpackInterrupted(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A renewal that is ended leaves, after the next boot, the old identity or the
+// new one, and never some files of each: a certificate would be without its key.
+func TestUnpackRenewalInterrupted(t *testing.T) {
+	w := shipped(t, "prod")
+	sh := shells(t)["dash"]
+	old, renewed := w.identity(t, "edge0"), w.identity(t, "worker9")
+	data, err := renewed.Bundle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle := filepath.Join(t.TempDir(), "new.bundle")
+	if err := os.WriteFile(bundle, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	boot := func(root string) {
+		t.Helper()
+		if err := os.RemoveAll(filepath.Join(root, "run")); err != nil {
+			t.Fatal(err)
+		}
+		if said, err := sh.run(t, root, unpack); err != nil {
+			t.Fatalf("%v: %s", err, said)
+		}
+	}
+	root := machine(t, old, true)
+	boot(root)
+	start := time.Now()
+	if said, err := sh.run(t, root, unpack, bundle); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	whole, renewals := time.Since(start), 0
+	for i := range 10 {
+		delay := whole * time.Duration(i+1) / 10
+		root := machine(t, old, true)
+		boot(root)
+		cmd := exec.Command(sh.argv[0], filepath.Join(root, unpack), bundle)
+		cmd.Env = []string{"PATH=" + sh.path, "INGOT_ROOT=" + root}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(delay)
+		_ = cmd.Process.Kill() // it may have ended by itself
+		_ = cmd.Wait()
+		time.Sleep(50 * time.Millisecond) // what it had started
+		boot(root)
+		want := old
+		if key, err := os.ReadFile(filepath.Join(root, "etc/kubernetes/pki/kubelet-client.key")); err != nil {
+			t.Error(err)
+		} else if !bytes.Equal(key, fileOf(t, old, "/etc/kubernetes/pki/kubelet-client.key")) {
+			want, renewals = renewed, renewals+1
+		}
+		checkUnpacked(t, root, bundled(want))
+		for path := range tree(t, root) {
+			if strings.Contains(path, ".ingot-identity") || strings.Contains(path, "identity.bundle") || strings.HasSuffix(path, ".new") {
+				t.Errorf("after %v: %s was left", delay, path)
+			}
+		}
+	}
+	if renewals == 0 {
+		t.Error("no renewal came far enough")
+	}
+}
+
+// fileOf is the content of a file of an identity.
+func fileOf(t *testing.T, id *ignition.Identity, path string) []byte {
+	t.Helper()
+	for _, f := range id.Files {
+		if f.Path == path {
+			return f.Data
+		}
+	}
+	t.Fatalf("%s has no %s", id.Node, path)
+	return nil
 }
 
 // Without root nothing can be put in place, and nothing is tried.
@@ -147,8 +223,8 @@ func TestUnpackDamaged(t *testing.T) {
 				if err := os.RemoveAll(filepath.Join(root, "run")); err != nil {
 					t.Fatal(err)
 				}
-				if after := tree(t, root); len(after) != len(before) {
-					t.Errorf("it put something in place: %v", after)
+				if after := tree(t, root); !maps.Equal(after, before) {
+					t.Errorf("it changed something: %v", after)
 				}
 			})
 		}
