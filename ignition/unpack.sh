@@ -76,7 +76,8 @@ sed '/^end$/q' "$work/plain" >"$work/manifest"
 
 # Everything is made and checked before anything is put in place.
 at=$(($(wc -c <"$work/manifest") + 1))
-part() { tail -c +"$at" "$work/plain" | head -c "$1"; }
+# tail is silenced: under systemd nothing ends it when head has enough.
+part() { tail -c +"$at" "$work/plain" 2>/dev/null | head -c "$1"; }
 count=0
 while read -r kind a b c; do
 	case $kind in
@@ -87,7 +88,7 @@ while read -r kind a b c; do
 		[ ! -d "$root$c" ] || die "$c is a folder, and a file is to be put there"
 		count=$((count + 1))
 		: >"$work/$count"
-		if [ "$uid" = 0 ] && ! chown "${b#\?}" "$work/$count" 2>/dev/null; then
+		if [ "$uid" = 0 ] && [ "$b" != root:root ] && ! chown "${b#\?}" "$work/$count" 2>/dev/null; then
 			# Owners with a question mark are wished for, where there is such a user.
 			[ "$b" != "${b#\?}" ] || die "$c is for $b, and there is no such user"
 			b=root:root
@@ -123,12 +124,14 @@ count=0
 while read -r mode owner path; do
 	count=$((count + 1))
 	target=$root$path
-	(umask 022 && mkdir -p "${target%/*}")
+	[ -d "${target%/*}" ] || (umask 022 && mkdir -p "${target%/*}")
 	# A run that was ended may have left one.
-	rm -f "${target%/*}"/.ingot-identity.*
+	for temp in "${target%/*}"/.ingot-identity.*; do
+		[ ! -e "$temp" ] || rm -f "$temp"
+	done
 	temp=${target%/*}/.ingot-identity.$$
 	cat "$work/$count" >"$temp"
-	[ "$uid" != 0 ] || chown "$owner" "$temp"
+	[ "$uid" != 0 ] || [ "$owner" = root:root ] || chown "$owner" "$temp"
 	chmod "$mode" "$temp"
 	mv -f "$temp" "$target"
 	if [ -e "$root/sys/fs/selinux/enforce" ]; then restorecon "$target" || :; fi

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -36,10 +37,12 @@ func shells(t *testing.T) map[string]shell {
 			t.Fatal(err)
 		}
 	}
+	// As services of systemd have it (systemd.exec(5), "IgnoreSIGPIPE=").
+	env := []string{need.Tool(t, "env"), "--ignore-signal=PIPE"}
 	return map[string]shell{
-		"dash":    {argv: []string{need.Tool(t, "dash")}, path: os.Getenv("PATH")},
-		"bash":    {argv: []string{need.Tool(t, "bash"), "--posix"}, path: os.Getenv("PATH")},
-		"busybox": {argv: []string{box, "sh"}, path: tools},
+		"dash":    {argv: append(env[:2:2], need.Tool(t, "dash")), path: os.Getenv("PATH")},
+		"bash":    {argv: append(env[:2:2], need.Tool(t, "bash"), "--posix"), path: os.Getenv("PATH")},
+		"busybox": {argv: append(env[:2:2], box, "sh"), path: tools},
 	}
 }
 
@@ -194,8 +197,8 @@ func TestUnpack(t *testing.T) {
 				t.Fatalf("%v: %s", err, said)
 			}
 			checkUnpacked(t, root, bundled(id))
-			if !strings.Contains(said, strconv.Itoa(len(bundled(id)))+" files unpacked") {
-				t.Errorf("it said %q", said)
+			if want := fmt.Sprintf("ingot-identity: %d files unpacked\n", len(bundled(id))); said != want {
+				t.Errorf("it said %q, want %q", said, want)
 			}
 			if _, err := os.Lstat(filepath.Join(root, "etc/ingot/identity.bundle")); err == nil {
 				t.Error("the bundle is still there")

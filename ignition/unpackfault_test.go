@@ -21,7 +21,7 @@ func TestUnpackInterrupted(t *testing.T) {
 	sh := shells(t)["dash"]
 	for _, delay := range []time.Duration{5, 20, 40, 60, 80, 120} {
 		root := machine(t, id, true)
-		cmd := exec.Command(sh.argv[0], filepath.Join(root, unpack))
+		cmd := exec.Command(sh.argv[0], append(sh.argv[1:len(sh.argv):len(sh.argv)], filepath.Join(root, unpack))...)
 		cmd.Env = []string{"PATH=" + sh.path, "INGOT_ROOT=" + root}
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -79,7 +79,7 @@ func TestUnpackRenewalInterrupted(t *testing.T) {
 		delay := whole * time.Duration(i+1) / 10
 		root := machine(t, old, true)
 		boot(root)
-		cmd := exec.Command(sh.argv[0], filepath.Join(root, unpack), bundle)
+		cmd := exec.Command(sh.argv[0], append(sh.argv[1:len(sh.argv):len(sh.argv)], filepath.Join(root, unpack), bundle)...)
 		cmd.Env = []string{"PATH=" + sh.path, "INGOT_ROOT=" + root}
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
