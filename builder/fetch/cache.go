@@ -167,3 +167,30 @@ func (c *Cache) sweep() error {
 	}
 	return nil
 }
+
+// CopyTo gives a file of the cache another name, for all to read. What is there
+// is compared with the size and SHA-256 on the way, from the copy itself, so
+// that it cannot change in between.
+func (c *Cache) CopyTo(path, sum string, size int64) error {
+	in, err := os.Open(c.Path(sum))
+	if err != nil {
+		return fmt.Errorf("reading the cache: %w", err)
+	}
+	defer func() { _ = in.Close() }() // nothing was written
+	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return fmt.Errorf("copying from the cache: %w", err)
+	}
+	h := sha256.New()
+	n, err := io.Copy(io.MultiWriter(out, h), in)
+	if err == nil {
+		err = out.Chmod(0o644) // whatever the umask
+	}
+	if err = errors.Join(err, out.Close()); err != nil {
+		return fmt.Errorf("copying from the cache: %w", err)
+	}
+	if n != size || hex.EncodeToString(h.Sum(nil)) != sum {
+		return fmt.Errorf("copying from the cache: %w", errCorrupt)
+	}
+	return nil
+}
