@@ -14,3 +14,6 @@ func Envelope(id *Identity, inline bool) ([]File, error) {
 
 // EnvFile writes settings for systemd and shells.
 var EnvFile = envFile
+
+// NetworkFiles are the settings of a static network.
+var NetworkFiles = networkFiles

@@ -130,7 +130,10 @@ func keyfileFamily(line func(string, ...any), network *cluster.Network, link *cl
 	case link.DHCP || six: // without static addresses IPv6 is what routers announce
 		line("method=auto")
 	default:
+		// NetworkManager refuses a whole connection with settings for a family
+		// that it has disabled (nm-setting-ip4-config.c, verify).
 		line("method=disabled")
+		return
 	}
 	var dns []string
 	for _, d := range network.DNS {
