@@ -56,8 +56,11 @@ func generator(ctx context.Context, program, dir string, n int) (measured, error
 		}
 	}
 	isos, err := filepath.Glob(filepath.Join(dir, "out", "bench", "nodes", "*", "config.iso"))
-	if err != nil || len(isos) != n {
-		return measured{}, fmt.Errorf("%d of %d ISOs were made: %w", len(isos), n, err)
+	if err != nil {
+		return measured{}, fmt.Errorf("listing ISOs: %w", err)
+	}
+	if len(isos) != n {
+		return measured{}, fmt.Errorf("listing ISOs: %d of %d were made", len(isos), n)
 	}
 	return m, nil
 }
