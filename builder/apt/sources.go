@@ -144,7 +144,8 @@ func findMirrors(entries []entry) Mirrors {
 			if !ok || sure[archive] {
 				continue
 			}
-			m := Mirror{URI: strings.TrimRight(e.uris[0], "/")}
+			// apt writes an empty host as none: file:///a is file:/a to it.
+			m := Mirror{URI: strings.Replace(strings.TrimRight(e.uris[0], "/"), ":///", ":/", 1)}
 			if strings.HasPrefix(e.signedBy, "/") {
 				m.SignedBy = strings.Join(strings.Fields(e.signedBy), " ")
 			}

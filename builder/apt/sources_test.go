@@ -58,7 +58,7 @@ Components: main
 			},
 		},
 		"no security": {
-			list: "deb mirror+file:/etc/apt/mirrors/debian.list trixie main\n",
+			list: "deb mirror+file:///etc/apt/mirrors/debian.list trixie main\n",
 			want: Mirrors{
 				Main:     {URI: "mirror+file:/etc/apt/mirrors/debian.list"},
 				Security: {URI: "mirror+file:/etc/apt/mirrors/debian.list"},
