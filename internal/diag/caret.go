@@ -25,11 +25,15 @@ const (
 // columns cut around the caret.
 func (r *Report) Write(w io.Writer) error {
 	var b bytes.Buffer
+	var shown layout // of the last line: one long line can have thousands of problems
 	for _, p := range r.Problems {
 		b.WriteString(p.String())
 		b.WriteByte('\n')
 		if line, ok := r.line(p.Pos); ok {
-			writeCaret(&b, line, p.Pos.Col)
+			if shown.line != line {
+				shown = layOut(line)
+			}
+			shown.write(&b, p.Pos.Col)
 		}
 	}
 	if _, err := w.Write(b.Bytes()); err != nil {
@@ -48,11 +52,25 @@ func (r *Report) line(pos Pos) (string, bool) {
 	return line, strings.TrimSpace(line) != ""
 }
 
-// writeCaret writes the line and, if col is not 0, a caret under code point
-// col. A column beyond the end, as that of something missing, gets its caret
-// right after the line.
-func writeCaret(b *bytes.Buffer, line string, col int) {
-	cells, caret := cut(layOut(line, col))
+// layout is a line split into the columns of a terminal. The second column of
+// a wide character is an empty string, so that joined cells are the line again.
+type layout struct {
+	line  string
+	cells []string
+	place []int // column, from 0, of each code point
+}
+
+// write writes the line and, if col is not 0, a caret under code point col. A
+// column beyond the end, as that of something missing, gets its caret right
+// after the line.
+func (l *layout) write(b *bytes.Buffer, col int) {
+	caret := 0
+	if col > len(l.place) {
+		caret = len(l.cells)
+	} else if col > 0 {
+		caret = l.place[col-1]
+	}
+	cells, caret := cut(l.cells, caret)
 	b.WriteString(strings.TrimRight(indent+strings.Join(cells, ""), " "))
 	b.WriteByte('\n')
 	if col > 0 {
@@ -60,48 +78,33 @@ func writeCaret(b *bytes.Buffer, line string, col int) {
 	}
 }
 
-// layOut splits a line into the columns of a terminal, and returns the column,
-// from 0, at which the caret for code point col stands. The second column of a
-// wide character is an empty string, so that joined cells are the line again.
-func layOut(line string, col int) (cells []string, caret int) {
-	caret = -1
-	n := 0
+func layOut(line string) layout {
+	l := layout{line: line}
 	for _, c := range line {
-		n++
-		if n == col {
-			caret = len(cells)
-		}
+		column := len(l.cells)
 		switch {
 		case c == '\t':
-			cells = append(cells, " ")
-			for len(cells)%tabStop != 0 {
-				cells = append(cells, " ")
+			l.cells = append(l.cells, " ")
+			for len(l.cells)%tabStop != 0 {
+				l.cells = append(l.cells, " ")
 			}
-		case unicode.Is(unicode.Mn, c) && len(cells) > 0:
+		case unicode.Is(unicode.Mn, c) && column > 0:
 			// A combining mark takes no column; the caret goes under its letter.
-			last := len(cells) - 1
-			if cells[last] == "" {
-				last-- // the letter is a wide one
+			column--
+			if l.cells[column] == "" {
+				column-- // the letter is a wide one
 			}
-			cells[last] += string(c)
-			if n == col {
-				caret = last
-			}
+			l.cells[column] += string(c)
 		case hidden(c):
-			cells = append(cells, noPrint)
+			l.cells = append(l.cells, noPrint)
 		case wide(c):
-			cells = append(cells, string(c), "")
+			l.cells = append(l.cells, string(c), "")
 		default:
-			cells = append(cells, string(c))
+			l.cells = append(l.cells, string(c))
 		}
+		l.place = append(l.place, column)
 	}
-	switch {
-	case col <= 0:
-		caret = 0
-	case caret < 0:
-		caret = len(cells)
-	}
-	return cells, caret
+	return l
 }
 
 // cut shortens cells to maxWidth columns that include the caret.
