@@ -42,7 +42,8 @@ type PartSize struct {
 	Size int
 }
 
-// Error lists the biggest parts and says what can be done.
+// Error lists the biggest parts. Whose identity it is stands before it, see
+// [Outputs].
 func (e *TooLargeError) Error() string {
 	whose := "every platform takes"
 	if e.Target != "" {
@@ -52,8 +53,8 @@ func (e *TooLargeError) Error() string {
 	for i, p := range e.Parts {
 		parts[i] = fmt.Sprintf("%s %d", p.Path, p.Size)
 	}
-	return fmt.Sprintf("identity of node %q is too large: %s has %d bytes, and %s at most %d; its biggest parts: %s",
-		e.Node, e.What, e.Size, whose, e.Limit, strings.Join(parts, ", "))
+	return fmt.Sprintf("too large: %s has %d bytes, and %s at most %d; its biggest parts: %s",
+		e.What, e.Size, whose, e.Limit, strings.Join(parts, ", "))
 }
 
 // listedParts is how many parts the error names.
