@@ -43,6 +43,9 @@ func (s *Store) Ensure(ctx context.Context, o EnsureOptions) ([]Change, error) {
 		return nil, err
 	}
 	defer unlock()
+	if err := s.checkLedgerNotLost(); err != nil {
+		return nil, err
+	}
 	if err := s.c.Indexes.Save(s.c.Dir); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ingot-k8s/ingot/cluster"
 )
 
 // holderFiles are the files of the store of the small cluster.
@@ -163,6 +165,25 @@ func (s *Store) storeReaders() (*readers, error) {
 		return nil, err
 	}
 	return newReaders(recipientLines(string(data)))
+}
+
+// A lost ledger is made anew only where it comes out as it was.
+func TestLostLedger(t *testing.T) {
+	f := newFixture(t, small)
+	f.ensure()
+	ledger := filepath.Join(f.c.Dir, cluster.IndexesFile)
+	if err := os.Remove(ledger); err != nil {
+		t.Fatal(err)
+	}
+	f.reopen(f.c.Dir, f.text, now)
+	if got := f.ensure(); len(got) > 0 {
+		t.Errorf("changes: %q", got)
+	}
+	if err := os.Remove(ledger); err != nil {
+		t.Fatal(err)
+	}
+	f.edit("nodes:\n", "nodes:\n  - {name: first, roles: [worker]}\n")
+	refused(t, f, ledger, "restore it from a copy")
 }
 
 // What nodes depend on is not made anew when it is lost.

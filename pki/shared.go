@@ -9,7 +9,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/ingot-k8s/ingot/cluster"
 )
 
 // ensureShared makes a file that all controllers share, once in a cluster's life.
@@ -42,6 +45,32 @@ func (r *run) checkNotLost(holder string) error {
 		if strings.HasSuffix(f.Name(), suffix) {
 			return fmt.Errorf("key store: %s is missing, though %s exists: restore it from a copy; to start a new cluster, move %s away",
 				r.s.path(holder), filepath.Join(r.s.dir, nodesDir, f.Name()), r.s.dir)
+		}
+	}
+	return nil
+}
+
+// checkLedgerNotLost finds out whether the index ledger was lost and the
+// definition alone gives nodes other addresses than they have: machines that
+// run would be renumbered.
+func (s *Store) checkLedgerNotLost() error {
+	ledger := filepath.Join(s.c.Dir, cluster.IndexesFile)
+	if _, err := os.Lstat(ledger); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for i := range s.c.Nodes {
+		n := &s.c.Nodes[i]
+		h, err := s.read(nodesDir + n.Name)
+		if err != nil {
+			continue // nothing was issued yet; what is damaged is reported when the node's turn comes
+		}
+		cert, err := h.cert("kubelet-server")
+		if err != nil {
+			continue
+		}
+		if has := certSANs(cert); !slices.Contains(has, n.MeshIP().String()) {
+			return fmt.Errorf("key store: %s is missing, and without it node %q would get the address %s, though its certificates are for %s: restore it from a copy",
+				ledger, n.Name, n.MeshIP(), strings.Join(has, ", "))
 		}
 	}
 	return nil
