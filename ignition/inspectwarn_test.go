@@ -87,7 +87,7 @@ func TestInspectWarnings(t *testing.T) {
 
 // A small config can name gigabytes: what is looked into has an end.
 func TestInspectBombs(t *testing.T) {
-	zeros := base64.StdEncoding.EncodeToString([]byte(gz(t, strings.Repeat("\x00", 1<<20))))
+	zeros := base64.StdEncoding.EncodeToString(gz(t, strings.Repeat("\x00", 1<<20)))
 	var ign, plain, packed, keys strings.Builder
 	for i := range 400 {
 		fmt.Fprintf(&ign, `{"path":"/a%d","contents":{"compression":"gzip","source":"data:;base64,%s"}},`, i, zeros)
