@@ -36,7 +36,7 @@ func formats() map[string]format {
 		},
 		"vmdk":               vmdkFormat("29eca2bf1674d769ab7009a673b2a31f3d51c000d9bb3f07036d000337eec60e"),
 		"raw.gz":             gzipFormat("859b6b6a4ad2ff9e52d2506dc4f4c9ef8d8be3c611be6cf010be34198f5ddc2b"),
-		"ova":                ovaFormat("45ebd83bb78bfc863f9c3f7273761518bf6bd42347f749b15610e497014c65cd"),
+		"ova":                ovaFormat("11f47ccc79768556e034db152a505d330085e860b26b58cdaf6dab9b40f85e64"),
 		"qcow2":              qcow2Format(QCOW2Options{}, "0217f47c12c50bf5970aefbc0c05e9cc9a2d9c75b4d659cfe3e7ca481bfb4ea3"),
 		"qcow2 zlib":         qcow2Format(QCOW2Options{Compression: Zlib}, "adfacfb8ddd30f463fc3a68b519ac6c53648fed7fe58ba1fa5c43cf782b2739c"),
 		"qcow2 uncompressed": qcow2Format(QCOW2Options{Compression: Uncompressed, ClusterSize: 2 * mib}, "45de4f9de137bd1be2559254b499b432ce666a6d6a830dd784d55607ecab26bf"),

@@ -19,11 +19,11 @@ const (
 const (
 	typeCPU      = 3
 	typeMemory   = 4
+	typeIDE      = 5
 	typeSCSI     = 6
 	typeEthernet = 10
 	typeCD       = 15
 	typeDisk     = 17
-	typeStorage  = 20 // other controllers: SATA
 )
 
 // debian64 is Debian of 64 bits in CIM_OperatingSystem.
@@ -85,7 +85,7 @@ func (m Machine) hardware(diskID string) hardwareSection {
 		cpu = iota + 1
 		memory
 		scsi
-		sata
+		ide
 		cd
 		disk
 		network
@@ -96,8 +96,9 @@ func (m Machine) hardware(diskID string) hardwareSection {
 		{InstanceID: cpu, ResourceType: typeCPU, ElementName: "Processors", VirtualQuantity: m.CPUs, AllocationUnits: "hertz * 10^6"},
 		{InstanceID: memory, ResourceType: typeMemory, ElementName: "Memory", VirtualQuantity: m.MemoryMiB, AllocationUnits: "byte * 2^20"},
 		{InstanceID: scsi, ResourceType: typeSCSI, ElementName: "SCSI controller 0", Address: &zero, ResourceSubType: "VirtualSCSI"},
-		{InstanceID: sata, ResourceType: typeStorage, ElementName: "SATA controller 0", Address: &zero, ResourceSubType: "vmware.sata.ahci"},
-		{InstanceID: cd, ResourceType: typeCD, ElementName: "CD/DVD drive 1", Parent: on(sata), AddressOnParent: &zero,
+		// Not SATA, for which Debian's cloud kernel has no driver.
+		{InstanceID: ide, ResourceType: typeIDE, ElementName: "IDE 0", Address: &zero},
+		{InstanceID: cd, ResourceType: typeCD, ElementName: "CD/DVD drive 1", Parent: on(ide), AddressOnParent: &zero,
 			Required: "false", AutomaticAllocation: &no, ResourceSubType: "vmware.cdrom.remotepassthrough",
 			Description: "For the config ISO"},
 		{InstanceID: disk, ResourceType: typeDisk, ElementName: "Hard disk 1", Parent: on(scsi), AddressOnParent: &zero,

@@ -32,7 +32,7 @@ func TestGovmomi(t *testing.T) {
 			t.Errorf("got %s, want %s", got, want)
 		}
 		wantDevices := []string{
-			"*types.ParaVirtualSCSIController", "*types.VirtualAHCIController", "*types.VirtualCdrom on *types.VirtualAHCIController",
+			"*types.ParaVirtualSCSIController", "*types.VirtualIDEController", "*types.VirtualCdrom on *types.VirtualIDEController",
 			"*types.VirtualDisk on *types.ParaVirtualSCSIController", "*types.VirtualVmxnet3",
 		}
 		if diff := cmp.Diff(wantDevices, devices(spec)); diff != "" {
