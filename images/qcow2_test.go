@@ -25,15 +25,22 @@ func mustBeQCOW2(t *testing.T, image, disk string) {
 }
 
 func TestQCOW2(t *testing.T) {
+	eachSample(t, func(t *testing.T, src Source, path string) {
+		mustBeQCOW2(t, write(t, qcow2Format(QCOW2Options{}, ""), src).path, path)
+	})
+}
+
+func TestQCOW2WithOptions(t *testing.T) {
 	for _, opts := range []QCOW2Options{
-		{}, {Compression: Zlib}, {Compression: Uncompressed},
-		{ClusterSize: 4 * kib}, {Compression: Zlib, ClusterSize: 4 * kib}, {ClusterSize: 2 * mib}, {Compression: Zlib, ClusterSize: 2 * mib},
+		{Compression: Zlib}, {Compression: Uncompressed}, {ClusterSize: 4 * kib}, {Compression: Zlib, ClusterSize: 4 * kib},
+		{ClusterSize: 2 * mib}, {Compression: Zlib, ClusterSize: 2 * mib},
 	} {
-		t.Run(fmt.Sprint(opts.Compression, opts.ClusterSize), func(t *testing.T) {
-			eachSample(t, func(t *testing.T, src Source, path string) {
+		for _, name := range []string{"odd end", "borders", "both"} {
+			t.Run(fmt.Sprint(opts.Compression, opts.ClusterSize, name), func(t *testing.T) {
+				src, path := samples()[name].source(t)
 				mustBeQCOW2(t, write(t, qcow2Format(opts, ""), src).path, path)
 			})
-		})
+		}
 	}
 }
 
