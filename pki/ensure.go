@@ -111,7 +111,7 @@ func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
 			return nil, fmt.Errorf("key store: %s is not a folder", path)
 		}
 	}
-	if unlock, err = lock(ctx, filepath.Join(s.dir, lockFile)); err != nil {
+	if unlock, err = lock(ctx, filepath.Join(s.dir, lockFile), s.waiting); err != nil {
 		return nil, err
 	}
 	for _, dir := range []string{"", authoritiesDir, nodesDir, adminsDir} {
@@ -124,6 +124,11 @@ func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
 		}
 	}
 	return unlock, nil
+}
+
+// waiting tells a person why nothing happens.
+func (s *Store) waiting() {
+	s.o.Log.Warn(fmt.Sprintf("key store: %s: waiting for another run to end", s.dir))
 }
 
 // run is one run of [Store.Ensure] or of its kin, under the lock.

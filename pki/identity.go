@@ -24,6 +24,9 @@ import (
 // identityFile is the name of the age identity in the user's config folder.
 const identityFile = "identity.txt"
 
+// ErrWrongIdentity says that private keys are encrypted to others.
+var ErrWrongIdentity = errors.New("none of those that it is encrypted to")
+
 // maxIdentity bounds the size of an identity file in bytes.
 const maxIdentity = 64 << 10
 
@@ -99,7 +102,7 @@ func unseal(sealed []byte, ids []age.Identity, known string) (secrets, error) {
 	r, err := age.Decrypt(armor.NewReader(bytes.NewReader(sealed)), ids...)
 	var none *age.NoIdentityMatchError
 	if errors.As(err, &none) {
-		return nil, fmt.Errorf("the identity in %q is none of those that it is encrypted to", known)
+		return nil, fmt.Errorf("the identity in %q is %w", known, ErrWrongIdentity)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("decrypting private keys: damaged: %w", err)
@@ -169,7 +172,7 @@ func (s *Store) ensureIdentity(ctx context.Context) (made bool, err error) {
 	if err := os.MkdirAll(s.o.ConfigDir, 0o700); err != nil {
 		return false, fmt.Errorf("making identity: %w", err)
 	}
-	unlock, err := lock(ctx, filepath.Join(s.o.ConfigDir, ".lock"))
+	unlock, err := lock(ctx, filepath.Join(s.o.ConfigDir, ".lock"), s.waiting)
 	if err != nil {
 		return false, err
 	}

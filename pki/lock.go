@@ -16,9 +16,10 @@ const (
 	lockPollMax = 250 * time.Millisecond
 )
 
-// lock waits for the exclusive lock of a file, which it makes if needed. The
-// kernel frees the lock when the process ends, however it ends. The file stays.
-func lock(ctx context.Context, path string) (unlock func(), err error) {
+// lock waits for the exclusive lock of a file, which it makes if needed, and
+// calls waiting once where another run makes it wait for long. The kernel frees
+// the lock when the process ends, however it ends. The file stays.
+func lock(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
 	// Read-only: a complete store on a read-only file system can be locked too.
 	f, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if errors.Is(err, unix.ELOOP) {
@@ -35,6 +36,10 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
 			_ = f.Close()
 			return nil, fmt.Errorf("locking %q: %w", path, err)
+		}
+		if wait == lockPollMax && waiting != nil {
+			waiting()
+			waiting = nil
 		}
 		select {
 		case <-ctx.Done():

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/ingot-k8s/ingot/internal/need"
 )
@@ -124,18 +123,22 @@ func TestReadOnlyFolder(t *testing.T) {
 
 func TestLock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
-	unlock, err := lock(context.Background(), path)
+	unlock, err := lock(context.Background(), path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*lockPollMax)
 	defer cancel()
-	if _, err := lock(ctx, path); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), path) {
+	told := 0
+	if _, err := lock(ctx, path, func() { told++ }); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), path) {
 		t.Errorf("a lock that is held gives %v", err)
+	}
+	if told != 1 {
+		t.Errorf("told %d times that it waits, want once", told)
 	}
 	got := make(chan error)
 	go func() {
-		unlock, err := lock(context.Background(), path)
+		unlock, err := lock(context.Background(), path, nil)
 		if err == nil {
 			unlock()
 		}

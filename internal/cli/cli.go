@@ -12,12 +12,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 
 	"github.com/ingot-k8s/ingot/builder/lock"
 	"github.com/ingot-k8s/ingot/internal/diag"
+	"github.com/ingot-k8s/ingot/pki"
 	"github.com/spf13/cobra"
 )
 
@@ -120,15 +120,6 @@ func wrapArgs(c *cobra.Command) {
 	}
 }
 
-// log is where the packages below say what they do.
-func (a *app) log() *slog.Logger {
-	level := slog.LevelWarn
-	if a.verbose {
-		level = slog.LevelDebug
-	}
-	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
-}
-
 // say writes one line of progress or trouble to stderr.
 func (a *app) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(a.stderr, format+"\n", args...) // where else could its error be told?
@@ -193,8 +184,11 @@ func (a *app) report(err error) int {
 		a.say("hint: %s --help shows how it is used", usage.command)
 	}
 	var hint *hintError
-	if errors.As(err, &hint) {
+	switch {
+	case errors.As(err, &hint):
 		a.say("hint: %s", hint.hint)
+	case errors.Is(err, pki.ErrWrongIdentity):
+		a.say("hint: --identity FILE or $INGOT_IDENTITY_FILE names the age identity or SSH key of one of the recipients")
 	}
 	return status
 }

@@ -75,6 +75,13 @@ func (a *app) iso(ctx context.Context, name string, nodes []string, asJSON bool)
 	if result.Kubeconfig != "" {
 		a.print("%s", result.Kubeconfig)
 	}
+	left, err := generate.Leftovers(c, filepath.Join(a.out, c.Def.Name))
+	if err != nil {
+		return err
+	}
+	for _, dir := range left {
+		a.say("warning: %s is of a node that is not in the definition any more, and holds its private keys; remove it", dir)
+	}
 	a.say("next: attach config.iso of each folder to its machine and start it; ingot inspect FILE shows what is in it")
 	return nil
 }

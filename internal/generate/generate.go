@@ -66,7 +66,7 @@ func Identities(ctx context.Context, cfg Config) (*Result, error) {
 			}
 			made, err := identity(cfg, n, keys, filepath.Join(nodesDir, n.Name))
 			if err != nil {
-				return fmt.Errorf("making identity of %q: %w", n.Name, err)
+				return fmt.Errorf("making identities: %w", err)
 			}
 			result.Nodes[i] = made
 			if cfg.Done != nil {
@@ -108,6 +108,22 @@ func (cfg *Config) nodes() []*cluster.Node {
 		}
 	}
 	return wanted
+}
+
+// Leftovers lists the folders below dir that hold the identities of nodes which
+// are not in the definition any more, and with them private keys.
+func Leftovers(c *cluster.Cluster, dir string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(dir, "nodes"))
+	if err != nil {
+		return nil, fmt.Errorf("looking for folders of removed nodes: %w", err)
+	}
+	var left []string
+	for _, e := range entries {
+		if _, defined := c.Node(e.Name()); !defined && e.IsDir() {
+			left = append(left, filepath.Join(dir, "nodes", e.Name()))
+		}
+	}
+	return left, nil
 }
 
 // MissingPeers lists the nodes whose public mesh keys the identities of the
