@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ingot-k8s/ingot/internal/need"
 )
 
@@ -84,16 +86,25 @@ func BenchmarkFormats(b *testing.B) {
 		{"raw", "qemu-img", convert("-O", "raw")},
 	} {
 		b.Run(c.name+"/ingot", func(b *testing.B) {
+			settle(b)
 			for b.Loop() {
 				report(b, write(b, formats()[c.name], src).path)
 			}
 		})
 		b.Run(c.name+"/"+c.program, func(b *testing.B) {
+			settle(b)
 			for b.Loop() {
 				report(b, peer(b, c.argv))
 			}
 		})
 	}
+}
+
+// settle waits until the images of others are on the disk.
+func settle(b *testing.B) {
+	b.Helper()
+	unix.Sync()
+	b.ResetTimer()
 }
 
 // peer runs a program in a folder of its own; what it prints is the image if it

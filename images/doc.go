@@ -8,10 +8,10 @@
 // all zeros is not stored. docs/reference/disk-formats.md says what is written
 // and by which specifications.
 //
-// Writers that only append take an io.Writer. Those that go back to what they
-// wrote, or write at several places at once, take an io.WriterAt that was empty
-// before, such as a new file; its WriteAt must be safe for concurrent use. An
-// image is whole only when its writer returned without an error.
+// Writers that only append take an io.Writer. Those that leave holes or go back
+// to what they wrote take an io.WriterAt that was empty before, such as a new
+// file. Both are only used by the goroutine that called the writer. An image is
+// whole only when its writer returned without an error.
 //
 // Partition tables are in package gpt, hash trees in package verity.
 package images

@@ -26,11 +26,10 @@ func WriteRaw(ctx context.Context, w io.WriterAt, src Source, opts RawOptions) (
 	return stats, nil
 }
 
-// rawSlot is a chunk and how much of it was written.
+// rawSlot is a chunk and where it is not all zeros, by pages.
 type rawSlot struct {
 	buf  []byte
-	data int64
-	last bool // whether the last page of the chunk was written
+	data []Extent // in the chunk; neighbours are one
 }
 
 func writeRaw(ctx context.Context, w io.WriterAt, src Source, opts RawOptions) (Stats, error) {
@@ -39,21 +38,27 @@ func writeRaw(ctx context.Context, w io.WriterAt, src Source, opts RawOptions) (
 		return Stats{}, err
 	}
 	stats := Stats{DiskSize: d.Size(), FileSize: d.Size()}
-	ended := false // whether the image has its full size
+	end := int64(0) // of what was written
 	err = eachChunk(ctx, d, chunk, opts.Progress, ordered.Work[block, struct{}, *rawSlot]{
 		Worker: func() struct{} { return struct{}{} },
 		Slot:   func() *rawSlot { return &rawSlot{buf: make([]byte, chunk)} },
-		Do:     func(_ struct{}, s *rawSlot, b block) error { return s.copy(w, d, b) },
+		Do:     func(_ struct{}, s *rawSlot, b block) error { return s.read(d, b) },
+		// File systems let one write to a file at a time anyway.
 		Emit: func(s *rawSlot, b block) error {
-			stats.DataSize += s.data
-			ended = s.last && b.offset+int64(b.length) == d.Size()
+			for _, e := range s.data {
+				if err := writeAllAt(w, s.buf[e.Offset:e.end()], b.offset+e.Offset); err != nil {
+					return err
+				}
+				stats.DataSize += e.Length
+				end = b.offset + e.end()
+			}
 			return nil
 		},
 	})
 	if err != nil {
 		return Stats{}, err
 	}
-	if !ended {
+	if end < d.Size() {
 		if err := setSize(w, d.Size()); err != nil {
 			return Stats{}, err
 		}
@@ -61,27 +66,23 @@ func writeRaw(ctx context.Context, w io.WriterAt, src Source, opts RawOptions) (
 	return stats, nil
 }
 
-// copy writes the pages of a chunk that are not all zeros, neighbours at once.
-func (s *rawSlot) copy(w io.WriterAt, d *disk, b block) error {
+// read reads a chunk and looks for zeros.
+func (s *rawSlot) read(d *disk, b block) error {
 	buf := s.buf[:b.length]
 	if err := d.fill(buf, b.offset); err != nil {
 		return err
 	}
-	s.data, s.last = 0, false
-	for at := 0; at < len(buf); {
-		start := at
-		for at < len(buf) && !isZero(buf[at:min(at+page, len(buf))]) {
-			at = min(at+page, len(buf))
-		}
-		if start == at {
-			at += page
+	s.data = s.data[:0]
+	for at := 0; at < len(buf); at += page {
+		n := min(page, len(buf)-at)
+		if isZero(buf[at : at+n]) {
 			continue
 		}
-		if err := writeAllAt(w, buf[start:at], b.offset+int64(start)); err != nil {
-			return err
+		if last := len(s.data) - 1; last >= 0 && s.data[last].end() == int64(at) {
+			s.data[last].Length += int64(n)
+			continue
 		}
-		s.data += int64(at - start)
-		s.last = at == len(buf)
+		s.data = append(s.data, Extent{int64(at), int64(n)})
 	}
 	return nil
 }
