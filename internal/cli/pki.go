@@ -19,7 +19,7 @@ func (a *app) pkiCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.pkiInitCommand(), a.pkiIssueCommand(), a.pkiStatusCommand(), a.pkiExportCommand(), a.pkiSignerConfigCommand())
+	cmd.AddCommand(a.pkiInitCommand(), a.pkiIssueCommand(), a.pkiStatusCommand(), a.pkiExportCommand(), a.pkiSignerConfigCommand(), a.pkiRBACCommand())
 	return cmd
 }
 
