@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/clarketm/json" // leaves empty structs out, as Butane does with it
 	butane "github.com/coreos/butane/config"
@@ -79,31 +80,56 @@ type butaneUnit struct {
 // loginShell is on every system that an identity is for.
 const loginShell = "/bin/bash"
 
-// renderIgnition writes an envelope as Ignition configs, through Butane: one
-// config for each of the paths, without the file of that path. Butane runs once
-// for all, because it takes longer than all the rest. Any entry in a report, of
-// Butane or of Ignition, is an error.
-func renderIgnition(e envelope, without ...string) ([][]byte, error) {
+// Renderer turns identities into outputs. It remembers what Butane made of the
+// shapes of configs: all but the contents of files, which is the same for most
+// nodes of a cluster, and on which Butane spends more time than is spent on all
+// the rest. The zero value is ready, and safe for concurrent use.
+type Renderer struct {
+	mu     sync.Mutex
+	shapes map[string]types.Config // by the text of the Butane config
+}
+
+// maxShapes bounds what is remembered, where every node has files of its own.
+const maxShapes = 64
+
+// ignition writes an envelope as Ignition configs, through Butane: one config
+// for each of the paths, without the file of that path. Any entry in a report,
+// of Butane or of Ignition, is an error.
+func (r *Renderer) ignition(e envelope, without ...string) ([][]byte, error) {
 	config, err := butaneOf(e)
 	if err != nil {
 		return nil, err
 	}
-	source, err := yaml.Marshal(config)
+	contents := map[string]string{}
+	for i := range config.Storage.Files {
+		f := &config.Storage.Files[i]
+		contents[f.Path], f.Contents.Source = f.Contents.Source, "data:,"
+	}
+	shape, err := r.shape(config)
 	if err != nil {
-		return nil, fmt.Errorf("encoding Butane config: %w", err)
+		return nil, err
 	}
-	out, rep, err := butane.TranslateBytes(source, common.TranslateBytesOptions{Raw: true})
-	if err := strict(rep, err); err != nil {
-		return nil, fmt.Errorf("translating Butane config: %w", err)
+	shape.Storage.Files = slices.Clone(shape.Storage.Files)
+	for i := range shape.Storage.Files {
+		f := &shape.Storage.Files[i]
+		source, ok := contents[f.Path]
+		if !ok {
+			return nil, fmt.Errorf("translating Butane config: it made a file %q of its own", f.Path)
+		}
+		f.Contents.Source = &source
 	}
-	whole, rep, err := v3_3.Parse(out)
+	whole, err := json.Marshal(shape)
+	if err != nil {
+		return nil, fmt.Errorf("encoding Ignition config: %w", err)
+	}
+	_, rep, err := v3_3.Parse(whole)
 	if err := strict(rep, err); err != nil {
 		return nil, fmt.Errorf("checking Ignition config: %w", err)
 	}
 	var configs [][]byte
 	for _, path := range without {
-		c := whole
-		c.Storage.Files = slices.DeleteFunc(slices.Clone(whole.Storage.Files), func(f types.File) bool { return f.Path == path })
+		c := shape
+		c.Storage.Files = slices.DeleteFunc(slices.Clone(shape.Storage.Files), func(f types.File) bool { return f.Path == path })
 		data, err := json.Marshal(c)
 		if err != nil {
 			return nil, fmt.Errorf("encoding Ignition config: %w", err)
@@ -111,6 +137,37 @@ func renderIgnition(e envelope, without ...string) ([][]byte, error) {
 		configs = append(configs, data)
 	}
 	return configs, nil
+}
+
+// shape has Butane translate a config, unless it has done so before.
+func (r *Renderer) shape(config butaneConfig) (types.Config, error) {
+	source, err := yaml.Marshal(config)
+	if err != nil {
+		return types.Config{}, fmt.Errorf("encoding Butane config: %w", err)
+	}
+	r.mu.Lock()
+	shape, known := r.shapes[string(source)]
+	r.mu.Unlock()
+	if known {
+		return shape, nil
+	}
+	out, rep, err := butane.TranslateBytes(source, common.TranslateBytesOptions{Raw: true})
+	if err := strict(rep, err); err != nil {
+		return types.Config{}, fmt.Errorf("translating Butane config: %w", err)
+	}
+	shape, rep, err = v3_3.Parse(out)
+	if err := strict(rep, err); err != nil {
+		return types.Config{}, fmt.Errorf("checking Ignition config: %w", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.shapes == nil {
+		r.shapes = map[string]types.Config{}
+	}
+	if len(r.shapes) < maxShapes {
+		r.shapes[string(source)] = shape
+	}
+	return shape, nil
 }
 
 // strict makes an error of everything that a report has.

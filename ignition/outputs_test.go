@@ -167,3 +167,23 @@ func TestGuestinfo(t *testing.T) {
 		}
 	}
 }
+
+// A renderer that has seen other nodes makes the same of a node as a new one.
+func TestRendererRemembersShapesOnly(t *testing.T) {
+	var r ignition.Renderer
+	for _, id := range identities(t) {
+		first, err := ignition.Outputs(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			again, err := r.Outputs(id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(first, again); diff != "" {
+				t.Errorf("%s differs:\n%s", id.Node, diff)
+			}
+		}
+	}
+}

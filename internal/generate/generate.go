@@ -56,6 +56,7 @@ func Identities(ctx context.Context, cfg Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	renderer := new(ignition.Renderer)
 	result := &Result{Nodes: make([]Node, len(wanted))}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
@@ -64,7 +65,7 @@ func Identities(ctx context.Context, cfg Config) (*Result, error) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			made, err := identity(cfg, n, keys, filepath.Join(nodesDir, n.Name))
+			made, err := identity(cfg, renderer, n, keys, filepath.Join(nodesDir, n.Name))
 			if err != nil {
 				return fmt.Errorf("making identities: %w", err)
 			}
@@ -81,7 +82,7 @@ func Identities(ctx context.Context, cfg Config) (*Result, error) {
 	return result, nil
 }
 
-func identity(cfg Config, n *cluster.Node, keys ignition.MeshPeers, dir string) (Node, error) {
+func identity(cfg Config, renderer *ignition.Renderer, n *cluster.Node, keys ignition.MeshPeers, dir string) (Node, error) {
 	material, err := cfg.Store.Material(n.Name)
 	if err != nil {
 		return Node{}, err
@@ -90,7 +91,7 @@ func identity(cfg Config, n *cluster.Node, keys ignition.MeshPeers, dir string) 
 	if err != nil {
 		return Node{}, err
 	}
-	files, err := ignition.Outputs(id)
+	files, err := renderer.Outputs(id)
 	if err != nil {
 		return Node{}, err
 	}
