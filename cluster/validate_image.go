@@ -61,7 +61,7 @@ func (v *validator) checkMirror(path, s string) {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || !oneLine(s) || strings.Contains(s, " "):
-		v.errorf(path, "%s is not the URL of a Debian mirror (such as https://deb.debian.org/debian)", quotedURL(s))
+		v.errorf(path, "%s is not the URL of a Debian mirror (such as https://mirror.example.com/debian)", quotedURL(s))
 	case u.User != nil:
 		v.errorf(path, "a URL with a user name or password in it, which would end up in the image; put it into apt's auth.conf")
 	case u.RawQuery != "" || u.Fragment != "":
