@@ -68,7 +68,7 @@ func TestFileExtents(t *testing.T) {
 func TestFileWithoutHoles(t *testing.T) {
 	f, err := os.Open("/proc/self/mem")
 	if err != nil {
-		t.Skip("no file here that knows no holes")
+		t.Fatal(err)
 	}
 	defer func() { _ = f.Close() }()
 	got, err := (&File{f, 4096}).Extents()

@@ -3,9 +3,7 @@ package lock
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,26 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/internal/diag"
+	"github.com/ingot-k8s/ingot/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got); write it with: go test ./builder/lock -update\n%s", path, diff)
-	}
-}
 
 var sum = strings.Repeat("0123456789abcdef", 4)
 
@@ -60,7 +40,7 @@ func sample() *Lock {
 func TestEncode(t *testing.T) {
 	l := sample()
 	first := l.Encode()
-	golden(t, "sample.yaml", first)
+	golden.Check(t, filepath.Join("testdata", "sample.yaml"), first)
 	got, err := Parse("lock.yaml", first)
 	if err != nil {
 		t.Fatal(err)
