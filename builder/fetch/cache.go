@@ -86,6 +86,56 @@ func verifyFile(path, sum string, size int64) error {
 	return nil
 }
 
+// Verify reads a file of the cache and compares it with its size in bytes and
+// its SHA-256: the error is fs.ErrNotExist where it is missing, and another
+// where its content differs. A file that is as it has to be counts as used now
+// (see package step).
+func (c *Cache) Verify(sum string, size int64) error {
+	if err := c.verify(sum, size); err != nil {
+		return err
+	}
+	// The time is that of the kernel. Where it cannot be set, the file only
+	// looks older than it is.
+	_ = unix.UtimesNanoAt(unix.AT_FDCWD, c.Path(sum), nil, unix.AT_SYMLINK_NOFOLLOW)
+	return nil
+}
+
+// Dir is the cache's folder.
+func (c *Cache) Dir() string { return c.dir }
+
+// Add moves a file into the cache and returns its SHA-256 and size. The file
+// is on the cache's file system: in a workspace.
+func (c *Cache) Add(path string) (sum string, size int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", 0, fmt.Errorf("filling the cache: %w", err)
+	}
+	h := sha256.New()
+	size, err = io.Copy(h, f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", 0, fmt.Errorf("filling the cache: %w", err)
+	}
+	sum = hex.EncodeToString(h.Sum(nil))
+	if err = errors.Join(os.Chmod(path, 0o644), os.Rename(path, c.Path(sum))); err != nil {
+		return "", 0, fmt.Errorf("filling the cache: %w", err)
+	}
+	return sum, size, nil
+}
+
+// Workspace makes a folder for one run on the cache's file system, open to
+// other users. Release removes it; if the run is killed, the next one does.
+func (c *Cache) Workspace() (dir string, release func(), err error) {
+	dir, release, err = c.workspace()
+	if err != nil {
+		return "", nil, err
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		release()
+		return "", nil, fmt.Errorf("making a folder in the cache: %w", err)
+	}
+	return dir, release, nil
+}
+
 // take moves a complete file into the cache after checking it. The file is on
 // the cache's file system.
 func (c *Cache) take(path, sum string, size int64) error {

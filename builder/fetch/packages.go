@@ -110,7 +110,7 @@ func (o *Options) missing(ctx context.Context, packages []lock.Package) ([]lock.
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			state[i] = o.Cache.verify(p.SHA256, p.Size)
+			state[i] = o.Cache.Verify(p.SHA256, p.Size)
 			return nil
 		})
 	}
