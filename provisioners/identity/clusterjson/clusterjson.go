@@ -28,7 +28,7 @@ const (
 	Kind    = "Image"
 )
 
-// MaxSize bounds the file in bytes. A node takes about 150, and a cluster has
+// MaxSize bounds the file in bytes. A node takes about 250, and a cluster has
 // at most 5,500 of them.
 const MaxSize = 4 << 20
 
@@ -59,6 +59,13 @@ type Node struct {
 	Roles     []string     `json:"roles"` // controller, worker, edge
 	Spare     bool         `json:"spare,omitempty"`
 	Addresses []netip.Addr `json:"addresses"` // in the mesh, the primary one first
+	// PodCIDRs are the ranges of its pods. Where they are left out, those of an
+	// identity are not held against anything.
+	PodCIDRs []netip.Prefix `json:"podCIDRs,omitempty"`
+	// MeshKey is the SHA-256 of the DER (PKCS #1) of its public mesh key, 64
+	// lower-case hexadecimal digits. The node's host file is no place to look:
+	// that of the identity lies over the image's.
+	MeshKey string `json:"meshKey,omitempty"`
 }
 
 // Node finds a node or spare by name.
