@@ -15,6 +15,7 @@ package atomicfile
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -71,6 +72,12 @@ func Create(path string, perm fs.FileMode) (*File, error) {
 	return create(path, perm, true, openTemp)
 }
 
+// CreateNoSync is Create without waiting for the disk, for big outputs that can
+// be made again.
+func CreateNoSync(path string, perm fs.FileMode) (*File, error) {
+	return create(path, perm, false, openTemp)
+}
+
 func create(path string, perm fs.FileMode, sync bool, open func(dir, stem string) (temp, error)) (*File, error) {
 	if err := checkTarget(path); err != nil {
 		return nil, err
@@ -98,6 +105,18 @@ func (f *File) WriteAt(p []byte, off int64) (int, error) {
 	}
 	n, err := f.temp.WriteAt(p, off)
 	return n, failure("writing", f.path, err)
+}
+
+// ReadAt reads back what was written, as io.ReaderAt says.
+func (f *File) ReadAt(p []byte, off int64) (int, error) {
+	if f.temp == nil {
+		return 0, failure("reading", f.path, fs.ErrClosed)
+	}
+	n, err := f.temp.ReadAt(p, off)
+	if errors.Is(err, io.EOF) {
+		return n, io.EOF
+	}
+	return n, failure("reading", f.path, err)
 }
 
 // Seek sets the offset of the next Write, as io.Seeker says.
