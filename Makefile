@@ -25,6 +25,10 @@ VERSION ?= $(or $(if $(COMMIT),$(shell git describe --tags --always --dirty 2>/d
 BUILDVCS := -buildvcs=$(if $(COMMIT),auto,false)
 LDFLAGS := -s -w -X github.com/ingot-k8s/ingot/internal/cli.Version=$(VERSION)
 
+# The program inside images, which ingot carries within itself. What does not
+# change it does not change images: no version is written into it.
+NODE_PROGRAM := internal/nodeprogram/program/ingot-node
+
 # A linter must be built by the Go whose code it reads.
 GO_VERSION := $(shell go env GOVERSION 2>/dev/null)
 GOLANGCI_VERSION := $(shell awk '$$1 == "github.com/golangci/golangci-lint/v2" { print $$2 }' tools/go.mod)
@@ -39,8 +43,13 @@ help: ## Print this list
 		/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build bin/ingot: static, reproducible
+build: $(NODE_PROGRAM) ## Build bin/ingot: static, reproducible
 	CGO_ENABLED=0 go build -trimpath $(BUILDVCS) -ldflags '$(LDFLAGS)' -o bin/ingot ./cmd/ingot
+
+# Go knows best whether it is up to date.
+.PHONY: $(NODE_PROGRAM)
+$(NODE_PROGRAM):
+	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 GOAMD64=v1 go build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o $@ ./cmd/ingot-node
 
 .PHONY: images
 images: build ## Make all for CLUSTER=prod into out/ (until images can be baked: the nodes' identities)
@@ -87,8 +96,8 @@ vuln: ## Look for known vulnerabilities (needs the network: vuln.go.dev)
 	'$(CACHE)/govulncheck' ./...
 
 .PHONY: clean
-clean: ## Remove bin/ and out/ (out/ holds private keys); caches stay
-	rm -rf bin out
+clean: ## Remove what was built and out/ (out/ holds private keys); caches stay
+	rm -rf bin out '$(NODE_PROGRAM)'
 
 ##- parts of test and lint
 
