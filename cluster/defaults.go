@@ -61,6 +61,7 @@ func ApplyDefaults(d *Definition) {
 			d.Image.Kernel = "generic"
 		}
 	}
+	d.Components.applyDefaults()
 	orTrue(&d.Features.NodeExporter)
 	orTrue(&d.Features.AuditLog)
 	orTrue(&d.Features.Encryption)

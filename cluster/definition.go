@@ -30,6 +30,7 @@ type Definition struct {
 	Provisioning string     `yaml:"provisioning,omitempty" jsonschema:"enum=ignition,enum=cloud-init" jsonschema_description:"What reads the identity on the machine."`
 	Identity     Identity   `yaml:"identity,omitempty" jsonschema_description:"What an identity carries besides the node's own keys and certificates."`
 	Image        Image      `yaml:"image,omitempty" jsonschema_description:"The image of the cluster."`
+	Components   Components `yaml:"components,omitempty" jsonschema_description:"Where the programs of the image come from. Kubernetes is always compiled from its source, in kubernetes.version."`
 	System       System     `yaml:"system,omitempty" jsonschema_description:"Kernel and operating system settings of all nodes."`
 	Features     Features   `yaml:"features,omitempty" jsonschema_description:"Optional parts, each on or off."`
 	Access       Access     `yaml:"access,omitempty" jsonschema_description:"Who may log in."`

@@ -43,6 +43,7 @@ func (v *validator) run() {
 	v.checkPKI()
 	v.checkAccess()
 	v.checkImage()
+	v.checkComponents()
 	v.checkSystem()
 	v.checkFiles()
 	v.checkUnits()
