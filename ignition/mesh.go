@@ -76,7 +76,7 @@ func MeshPeerNames(c *cluster.Cluster, n *cluster.Node) []string {
 func meshName(node string) string { return strings.ReplaceAll(node, "-", "_") }
 
 func meshFiles(c *cluster.Cluster, n *cluster.Node, m *pki.Material, peers MeshPeers) ([]File, error) {
-	dir := "/etc/tinc/" + c.Def.Mesh.Interface
+	dir := meshDir(c)
 	if len(m.Mesh.PrivatePEM) == 0 || len(m.Mesh.PublicPEM) == 0 {
 		return nil, fmt.Errorf("mesh key of %q is missing", n.Name)
 	}
@@ -100,11 +100,11 @@ func meshFiles(c *cluster.Cluster, n *cluster.Node, m *pki.Material, peers MeshP
 		if !ok {
 			return nil, fmt.Errorf("public mesh key of %q is missing", name)
 		}
-		host, err := meshHost(c, peer, false, key)
+		host, err := MeshHost(c, peer, key)
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, public(dir+"/hosts/"+meshName(name), host))
+		files = append(files, host)
 	}
 	return files, nil
 }
@@ -120,6 +120,19 @@ func tincConf(c *cluster.Cluster, n *cluster.Node) string {
 	}
 	return b.String()
 }
+
+// MeshHost is the file by which other nodes know n: the same for all of them, in
+// identities and in the image. key is the node's public mesh key, one PEM block.
+func MeshHost(c *cluster.Cluster, n *cluster.Node, key []byte) (File, error) {
+	host, err := meshHost(c, n, false, key)
+	if err != nil {
+		return File{}, err
+	}
+	return public(meshDir(c)+"/hosts/"+meshName(n.Name), host), nil
+}
+
+// meshDir is the folder of tinc's settings.
+func meshDir(c *cluster.Cluster) string { return "/etc/tinc/" + c.Def.Mesh.Interface }
 
 // meshHost is the host file of a node. Of another node, only the key and, if
 // it is to be dialled, its address matter: the rest is told by the node itself.
