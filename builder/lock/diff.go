@@ -9,7 +9,7 @@ import (
 // Change is one input that differs between two locks. An empty Old means that
 // it is new, an empty New that it is gone.
 type Change struct {
-	Kind string `json:"kind"` // debian, package, module, url, image
+	Kind string `json:"kind"` // debian, package, go, component, image
 	Name string `json:"name"`
 	Old  string `json:"old,omitempty"`
 	New  string `json:"new,omitempty"`
@@ -43,10 +43,7 @@ func Diff(before, after *Lock) []Change {
 	}
 	out = append(out, compare("package", before.Debian.Packages, after.Debian.Packages,
 		func(p Package) (string, string, string) { return p.Name, p.Version, p.SHA256 })...)
-	out = append(out, compare("module", before.Modules, after.Modules,
-		func(m Module) (string, string, string) { return m.Path, m.Version, m.Sum })...)
-	out = append(out, compare("url", before.URLs, after.URLs,
-		func(u URL) (string, string, string) { return u.Component, u.URL, u.SHA256 })...)
+	out = append(out, diffPrograms(&before.Programs, &after.Programs)...)
 	return append(out, compare("image", before.Images, after.Images,
 		func(i Image) (string, string, string) { return i.Reference, i.Digest, i.Digest })...)
 }

@@ -19,6 +19,9 @@ func (l *Lock) Encode() []byte {
 	var b strings.Builder
 	b.WriteString(head)
 	fmt.Fprintf(&b, "format: %d\ndate: %s\n", Format, text(l.Date.UTC().Format(time.RFC3339)))
+	if l.Toolchain != "" {
+		fmt.Fprintf(&b, "toolchain: %s\n", text(l.Toolchain))
+	}
 	fmt.Fprintf(&b, "debian:\n  release: %d\n  requested:\n", l.Debian.Release)
 	for _, name := range l.Debian.Requested {
 		fmt.Fprintf(&b, "    - %s\n", text(name))
@@ -28,14 +31,7 @@ func (l *Lock) Encode() []byte {
 		line(&b, 4, "name", p.Name, "version", p.Version, "arch", p.Architecture, "archive", p.Archive,
 			"file", p.File, "size", fmt.Sprint(p.Size), "sha256", p.SHA256)
 	}
-	section(&b, "modules", len(l.Modules))
-	for _, m := range l.Modules {
-		line(&b, 2, "path", m.Path, "version", m.Version, "sum", m.Sum)
-	}
-	section(&b, "urls", len(l.URLs))
-	for _, u := range l.URLs {
-		line(&b, 2, "component", u.Component, "url", u.URL, "sha256", u.SHA256)
-	}
+	l.Programs.encode(&b)
 	section(&b, "images", len(l.Images))
 	for _, i := range l.Images {
 		line(&b, 2, "reference", i.Reference, "digest", i.Digest)

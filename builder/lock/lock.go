@@ -18,11 +18,10 @@ const Format = 1
 
 // Lock is the content of a lock file. Lists are ordered by name.
 type Lock struct {
-	Date    time.Time // the one clock of the bake: UTC, whole seconds
-	Debian  Debian
-	Modules []Module
-	URLs    []URL
-	Images  []Image
+	Date   time.Time // the one clock of the bake: UTC, whole seconds
+	Debian Debian
+	Programs
+	Images []Image
 }
 
 // Debian is what comes from the Debian archives.
@@ -43,20 +42,6 @@ type Package struct {
 	File         string // path below the archive's mirror
 }
 
-// Module is one Go module that a component is built from.
-type Module struct {
-	Path    string
-	Version string
-	Sum     string // h1: checksum as in go.sum
-}
-
-// URL is one file that is fetched by its address, which the definition names.
-type URL struct {
-	Component string
-	URL       string
-	SHA256    string
-}
-
 // Image is one container image that is baked in.
 type Image struct {
 	Reference string // name[:tag]
@@ -67,10 +52,7 @@ type Image struct {
 func (l *Lock) sortAll() {
 	slices.Sort(l.Debian.Requested)
 	sort.Slice(l.Debian.Packages, func(a, b int) bool { return l.Debian.Packages[a].Name < l.Debian.Packages[b].Name })
-	slices.SortFunc(l.Modules, func(a, b Module) int {
-		return strings.Compare(a.Path+"@"+a.Version, b.Path+"@"+b.Version)
-	})
-	slices.SortFunc(l.URLs, func(a, b URL) int { return strings.Compare(a.Component, b.Component) })
+	l.Programs.sort()
 	slices.SortFunc(l.Images, func(a, b Image) int { return strings.Compare(a.Reference+"@"+a.Digest, b.Reference+"@"+b.Digest) })
 }
 

@@ -28,11 +28,17 @@ func sample() *Lock {
 				{Name: "curl", Version: "1e3", Architecture: "amd64", SHA256: sum, Size: 1, Archive: "security", File: "pool/c.deb"},
 			},
 		},
-		Modules: []Module{
-			{Path: "k8s.io/kubernetes", Version: "v1.36.3", Sum: "h1:" + strings.Repeat("A", 43) + "="},
-			{Path: "go.etcd.io/etcd/server/v3", Version: "v3.6.16", Sum: "h1:" + strings.Repeat("b", 43) + "="},
+		Programs: Programs{
+			Toolchain: "go1.26.8",
+			Modules: []Module{
+				{"kubernetes", "k8s.io/kubernetes", "v1.36.3", "h1:" + strings.Repeat("A", 43) + "=", "h1:" + strings.Repeat("c", 43) + "="},
+				{"kubernetes", "github.com/coreos/go-oidc", "v2.5.0+incompatible", "h1:" + strings.Repeat("b", 43) + "=", "h1:" + strings.Repeat("c", 43) + "="},
+				{"etcd", "github.com/coreos/go-oidc", "v0.0.0-20260210185600-b8788abfbbc2", "h1:" + strings.Repeat("d", 43) + "=", "h1:" + strings.Repeat("c", 43) + "="},
+				{"etcd", "go.etcd.io/etcd/server/v3", "v3.6.16", "h1:" + strings.Repeat("b", 43) + "=", "h1:" + strings.Repeat("c", 43) + "="},
+			},
+			URLs:  []URL{{Component: "runc", URL: "https://example.org/tool?a=b#c", SHA256: sum}},
+			Files: []ProgramFile{{Component: "coredns", Path: "files/coredns", SHA256: sum}},
 		},
-		URLs:   []URL{{Component: "tool", URL: "https://example.org/tool?a=b#c", SHA256: sum}},
 		Images: []Image{{Reference: "registry.example.org/app:1", Digest: "sha256:" + sum}},
 	}
 }
@@ -75,9 +81,9 @@ func TestSaveAndLoad(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	good := string(sample().Encode())
 	tests := map[string]struct{ old, new, want string }{
-		"unknown key":         {`format: 1`, "format: 1\nfoo: 2", `lock.yaml:4:1: foo: unknown key (date, debian, format, images, modules, urls)`},
+		"unknown key":         {`format: 1`, "format: 1\nfoo: 2", `lock.yaml:4:1: foo: unknown key (date, debian, files, format, images, modules, toolchain, urls)`},
 		"another format":      {`format: 1`, "format: 2", `lock.yaml:3:9: format: "2" is not a format that this ingot reads (1)`},
-		"missing":             {`  release: 13` + "\n", "", `lock.yaml:6:3: debian.release: missing`},
+		"missing":             {`  release: 13` + "\n", "", `lock.yaml:7:3: debian.release: missing`},
 		"another release":     {`release: 13`, "release: 11", `debian.release: "11" is not a number from 12 to 13`},
 		"twice":               {`"libc++", version`, `"curl", version`, `debian.packages[1]: "curl" is given twice`},
 		"key twice":           {`format: 1`, "format: 1\nformat: 1", `lock.yaml:4:1: format: given twice`},
@@ -92,12 +98,20 @@ func TestParseRefuses(t *testing.T) {
 		"no time":             {`2026-01-31T`, `2026-02-31T`, `date: "2026-02-31T01:02:03Z" is not a time`},
 		"zone":                {`01:02:03Z`, `01:02:03+01:00`, `is not a time such as`},
 		"requested":           {`- "tinc"`, `- "tonc"`, `debian.requested: "tonc" is not among the packages`},
-		"list":                {`debian:`, "modules: 3\ndebian:", `modules: want a list`},
+		"list":                {`urls:`, "urls: 3\nurls2:", `urls: want a list`},
 		"alias":               {`arch: "all"`, `arch: *x`, `unknown anchor`},
 		"syntax":              {`format: 1`, "format: [", `lock.yaml:`},
 		"second document":     {`format: 1`, "format: 1\n---\na: 1", `more than one document`},
 		"digest":              {`digest: "sha256:`, `digest: "md5:`, `images[0].digest`},
 		"checksum":            {`sum: "h1:`, `sum: "h2:`, `modules[0].sum`},
+		"checksum of go.mod":  {`mod: "h1:`, `mod: "`, `modules[0].mod`},
+		"module's path":       {`path: "k8s.io/kubernetes"`, `path: "k8s.io//kubernetes"`, `modules[3].path: "k8s.io//kubernetes" is not a module's path`},
+		"module's version":    {`"v1.36.3"`, `"latest"`, `modules[3].version: "latest" is not a module's version`},
+		"module twice":        {`"v3.6.16"`, `"v3.6.16", sum: "", mod: ""}` + "\n" + `  - {component: "etcd", path: "go.etcd.io/etcd/server/v3", version: "v3.6.17"`, `is given twice`},
+		"toolchain":           {`toolchain: "go1.26.8"`, `toolchain: "local"`, `toolchain: "local" is not a release of Go`},
+		"no toolchain":        {`toolchain: "go1.26.8"` + "\n", ``, `toolchain: missing, and there are modules to compile`},
+		"component":           {`component: "runc"`, `component: "Runc"`, `urls[0].component: "Runc" is not a component's name`},
+		"file's hash":         {`path: "files/coredns", sha256: "0`, `path: "files/coredns", sha256: "x`, `files[0].sha256`},
 		"empty":               {good, "# nothing\n", `the lock is empty`},
 	}
 	for name, tt := range tests {
@@ -159,7 +173,7 @@ func TestDiff(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got := Diff(nil, before); len(got) != 8 || got[0].String() != "debian release: new, 13" {
+	if got := Diff(nil, before); len(got) != 10 || got[0].String() != "debian release: new, 13" {
 		t.Errorf("against no lock: %v", got)
 	}
 }
@@ -175,14 +189,16 @@ nodes: [{name: a, roles: [controller, worker], address: 192.0.2.1}]
 		add      string
 		has, not []string
 	}{
-		"as it stands": {"", []string{"ignition", "curl", "linux-image-cloud-amd64", "systemd-repart", "prometheus-node-exporter", "tinc"},
-			[]string{"cloud-init", "linux-image-amd64", "openssh-server", "tzdata", "initramfs-tools", "apt"}},
+		"as it stands": {"", []string{"containerd", "runc", "containernetworking-plugins", "haproxy", "ignition", "curl", "linux-image-cloud-amd64", "systemd-repart", "prometheus-node-exporter", "tinc"},
+			[]string{"cloud-init", "linux-image-amd64", "openssh-server", "tzdata", "initramfs-tools", "apt", "etcd-server"}},
 		"cloud-init": {"provisioning: cloud-init\n", []string{"cloud-init"}, []string{"ignition", "gdisk"}},
 		"metal":      {"image: {targets: [metal]}\n", []string{"linux-image-amd64"}, []string{"linux-image-cloud-amd64"}},
 		"Debian 12":  {"image: {debian: 12}\n", []string{"systemd"}, []string{"systemd-repart", "systemd-cryptsetup"}},
 		"no metrics": {"features: {nodeExporter: false}\n", nil, []string{"prometheus-node-exporter"}},
 		"time zone":  {"system: {timezone: Europe/Berlin}\n", []string{"tzdata"}, nil},
-		"extra":      {"image: {packages: [htop, tinc]}\n", []string{"htop", "tinc"}, nil},
+		"sources": {"components: {etcd: {source: debian}, containerd: {source: go}, cni: {source: go}, runc: {source: url, url: https://example.com/r, sha256: " + sum + "}}\n",
+			[]string{"etcd-server", "etcd-client", "prometheus-node-exporter"}, []string{"containerd", "runc", "containernetworking-plugins"}},
+		"extra": {"image: {packages: [htop, tinc]}\n", []string{"htop", "tinc"}, nil},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -59,11 +59,16 @@ func (r *reader) lock(root *yaml.Node) *Lock {
 			}
 			l.Date = t.UTC()
 		},
-		"debian":   func(n *yaml.Node, at string) { l.Debian = r.debian(n, at) },
+		"debian": func(n *yaml.Node, at string) { l.Debian = r.debian(n, at) },
+		"toolchain?": func(n *yaml.Node, at string) {
+			l.Toolchain = r.text(n, at, ToolchainPattern, "a release of Go, such as go1.26.0")
+		},
 		"modules?": func(n *yaml.Node, at string) { l.Modules = list(r, n, at, r.module) },
 		"urls?":    func(n *yaml.Node, at string) { l.URLs = list(r, n, at, r.url) },
+		"files?":   func(n *yaml.Node, at string) { l.Files = list(r, n, at, r.programFile) },
 		"images?":  func(n *yaml.Node, at string) { l.Images = list(r, n, at, r.image) },
 	})
+	r.programs(root, &l.Programs)
 	return l
 }
 
@@ -106,24 +111,6 @@ func (r *reader) debianPackage(n *yaml.Node, at string) (p Package, key string) 
 		"sha256": func(n *yaml.Node, at string) { p.SHA256 = r.text(n, at, sha256Pattern, want256) },
 	})
 	return p, p.Name
-}
-
-func (r *reader) module(n *yaml.Node, at string) (m Module, key string) {
-	r.mapping(n, at, fields{
-		"path":    func(n *yaml.Node, at string) { m.Path = r.text(n, at, plainPattern, "a module's path") },
-		"version": func(n *yaml.Node, at string) { m.Version = r.text(n, at, plainPattern, "a version") },
-		"sum":     func(n *yaml.Node, at string) { m.Sum = r.text(n, at, sumPattern, "a checksum as in go.sum (h1:...)") },
-	})
-	return m, m.Path + "@" + m.Version
-}
-
-func (r *reader) url(n *yaml.Node, at string) (u URL, key string) {
-	r.mapping(n, at, fields{
-		"component": func(n *yaml.Node, at string) { u.Component = r.text(n, at, plainPattern, "a component's name") },
-		"url":       func(n *yaml.Node, at string) { u.URL = r.text(n, at, plainPattern, "an address") },
-		"sha256":    func(n *yaml.Node, at string) { u.SHA256 = r.text(n, at, sha256Pattern, want256) },
-	})
-	return u, u.Component
 }
 
 func (r *reader) image(n *yaml.Node, at string) (i Image, key string) {

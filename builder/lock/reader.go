@@ -31,8 +31,11 @@ var (
 	sha256Pattern  = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	digestPattern  = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 	sumPattern     = regexp.MustCompile(`^h1:[0-9A-Za-z+/]{43}=$`)
-	plainPattern   = regexp.MustCompile(`^[!#-\[\]-~]+$`) // visible ASCII without " and \
-	datePattern    = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`)
+	modulePattern  = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._~-]*(/[0-9A-Za-z._~-]+)*$`) // go.dev/ref/mod, "Module paths"
+	plainPattern   = regexp.MustCompile(`^[!#-\[\]-~]+$`)                                    // visible ASCII without " and \
+	// A canonical version of Go: semantic, and +incompatible where it has no go.mod.
+	moduleVersionPattern = regexp.MustCompile(`^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+incompatible)?$`)
+	datePattern          = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`)
 )
 
 // reader takes values out of YAML nodes and reports those it cannot take. A

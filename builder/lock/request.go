@@ -21,8 +21,7 @@ type wanted struct {
 }
 
 // base is the one list of what images have from Debian besides the essential
-// packages; what these depend on comes with them. Kubernetes, etcd and CoreDNS
-// are built from source.
+// packages and the components; what these depend on comes with them.
 var base = []wanted{
 	// The system.
 	{"systemd", nil},
@@ -61,14 +60,17 @@ var base = []wanted{
 	{"nftables", nil},
 	{"iptables", nil}, // CNI's bridge and portmap call it
 	{"conntrack", nil},
-	{"tinc", nil},
-	{"haproxy", nil},
+}
 
-	// The node.
-	{"containerd", nil},
-	{"runc", nil},
-	{"containernetworking-plugins", nil},
-	{"prometheus-node-exporter", func(d *cluster.Definition) bool { return d.Features.NodeExporter == nil || *d.Features.NodeExporter }},
+// componentPackages are the packages of components whose source is debian.
+var componentPackages = map[string][]string{
+	"etcd":          {"etcd-server", "etcd-client"},
+	"containerd":    {"containerd"},
+	"runc":          {"runc"},
+	"cni":           {"containernetworking-plugins"},
+	"tinc":          {"tinc"},
+	"haproxy":       {"haproxy"},
+	"node-exporter": {"prometheus-node-exporter"},
 }
 
 func since13(d *cluster.Definition) bool { return d.Image.Debian >= 13 }
@@ -82,6 +84,14 @@ func Requests(c *cluster.Cluster) []Request {
 	for _, w := range base {
 		if w.when == nil || w.when(&c.Def) {
 			out = append(out, Request{Name: w.name})
+		}
+	}
+	for _, component := range c.Def.ImageComponents() {
+		if component.Source != cluster.SourceDebian {
+			continue
+		}
+		for _, name := range componentPackages[component.Name] {
+			out = append(out, Request{Name: name})
 		}
 	}
 	for i, name := range c.Def.Image.Packages {
@@ -105,5 +115,5 @@ func requested(c *cluster.Cluster) []string {
 
 // Fits reports whether the lock has what the definition asks for, and no more.
 func (l *Lock) Fits(c *cluster.Cluster) bool {
-	return l.Debian.Release == c.Def.Image.Debian && slices.Equal(l.Debian.Requested, requested(c))
+	return l.Debian.Release == c.Def.Image.Debian && slices.Equal(l.Debian.Requested, requested(c)) && l.programsFit(c)
 }

@@ -27,7 +27,12 @@ type Options struct {
 
 	Old       *Lock    // the lock there is, or nil
 	UpdateAll bool     // take today's version of everything
-	Update    []string // take today's version of these packages
+	Update    []string // take today's version of these packages or components
+
+	// Programs finds what the components are made of that are no Debian
+	// packages, keeping what the old lock has of those that are not to be
+	// updated (see package component). Nil leaves them as they are.
+	Programs func(ctx context.Context, old *Programs, update func(component string) bool) (Programs, error)
 }
 
 // Make solves the lock of a cluster from the signed files of its mirrors.
@@ -71,7 +76,12 @@ func Make(ctx context.Context, c *cluster.Cluster, o Options) (*Lock, error) {
 		})
 	}
 	if o.Old != nil {
-		l.Modules, l.URLs, l.Images = o.Old.Modules, o.Old.URLs, o.Old.Images
+		l.Programs, l.Images = o.Old.Programs, o.Old.Images
+	}
+	if o.Programs != nil {
+		if l.Programs, err = o.Programs(ctx, &l.Programs, o.updates); err != nil {
+			return nil, err
+		}
 	}
 	l.sortAll()
 	if err := virtualReport(c, requests, l); err != nil {
@@ -111,14 +121,31 @@ func Open(ctx context.Context, dir string, c *cluster.Cluster, runner run.Runner
 	return apt.NewState(dir, host, c.Def.Image.Debian, mirrors)
 }
 
-// check looks at what is to be updated.
+// check looks at what is to be updated, and turns components from Debian into
+// their packages.
 func (o *Options) check() error {
+	var packages []string
 	for _, name := range o.Update {
-		if o.Old == nil || o.Old.versions()[name] == "" {
-			return fmt.Errorf("updating lock: it has no package %q", name)
+		known := o.Old != nil && (o.Old.versions()[name] != "" || o.Old.has(name))
+		for _, p := range componentPackages[name] {
+			if o.Old != nil && o.Old.versions()[p] != "" {
+				packages = append(packages, p)
+				known = true
+			}
 		}
+		if !known {
+			return fmt.Errorf("updating lock: it has no package and no component %q", name)
+		}
+		packages = append(packages, name)
 	}
+	slices.Sort(packages)
+	o.Update = slices.Compact(packages)
 	return nil
+}
+
+// updates reports whether a component is to be updated.
+func (o *Options) updates(component string) bool {
+	return o.UpdateAll || slices.Contains(o.Update, component)
 }
 
 // pins are the versions that the new lock is to keep.
@@ -148,7 +175,7 @@ func (p *Package) source() string { return path.Base(path.Dir(p.File)) }
 // solve asks apt. Where an update does not go with the versions that are
 // pinned, what it needs is updated too, and what that needs, until it does.
 func (o *Options) solve(ctx context.Context, state *apt.State, names []string, pins map[string]string) ([]apt.Package, error) {
-	free := o.Update
+	free := slices.DeleteFunc(slices.Clone(o.Update), func(name string) bool { return o.Old.versions()[name] == "" })
 	for {
 		found, err := state.Solve(ctx, names, pins)
 		var conflict *apt.ConflictError

@@ -95,7 +95,25 @@ func (w *world) publish(suite string, date time.Time, packages []debrepo.Package
 }
 
 func (w *world) options() Options {
-	return Options{Runner: run.Exec{}, Environ: append(os.Environ(), "APT_CONFIG="+w.config)}
+	return Options{Runner: run.Exec{}, Environ: append(os.Environ(), "APT_CONFIG="+w.config), Programs: mainOnly(w.cluster)}
+}
+
+// mainOnly finds the main module of each component, and asks nobody. What is
+// updated gets another checksum.
+func mainOnly(c *cluster.Cluster) func(context.Context, *Programs, func(string) bool) (Programs, error) {
+	return func(_ context.Context, _ *Programs, update func(string) bool) (Programs, error) {
+		p := Programs{Toolchain: "go1.26.8"}
+		for _, named := range c.Def.ImageComponents() {
+			h1 := "h1:" + strings.Repeat("A", 43) + "="
+			if update(named.Name) {
+				h1 = strings.ReplaceAll(h1, "A", "B")
+			}
+			if named.Source == cluster.SourceGo {
+				p.Modules = append(p.Modules, Module{named.Name, MainModule(named.Name), named.Version, h1, h1})
+			}
+		}
+		return p, nil
+	}
 }
 
 func (w *world) make(o Options) *Lock {
@@ -202,8 +220,14 @@ func TestMakeUpdates(t *testing.T) {
 	}
 
 	o.Update = []string{"nothing"}
-	if _, err := Make(t.Context(), w.cluster, o); err == nil || !strings.Contains(err.Error(), `it has no package "nothing"`) {
+	if _, err := Make(t.Context(), w.cluster, o); err == nil || !strings.Contains(err.Error(), `it has no package and no component "nothing"`) {
 		t.Errorf("--update nothing: %v", err)
+	}
+
+	o.Update = []string{"coredns", "cni"} // one from a module, one by its package
+	l = w.make(o)
+	if diff := cmp.Diff([]string{"package containernetworking-plugins: 1 -> 2", "component coredns: v1.14.7 -> v1.14.7 (modules changed: 1)"}, changes(old, l)); diff != "" {
+		t.Errorf("--update coredns cni (-want +got):\n%s", diff)
 	}
 
 	o.Update, o.UpdateAll = nil, true
