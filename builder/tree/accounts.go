@@ -22,22 +22,28 @@ type Accounts struct {
 // accounts reads the files of accounts of a tree.
 func (t entries) accounts() (*Accounts, error) {
 	a := &Accounts{}
-	for p, to := range a.files() {
-		e, ok := t[p]
+	for _, f := range a.files() {
+		e, ok := t[f.path]
 		if !ok || e.Kind != KindFile {
-			return nil, fmt.Errorf("the base has no file %s", p)
+			return nil, fmt.Errorf("the base has no file %s", f.path)
 		}
 		text, err := e.read()
 		if err != nil {
 			return nil, err
 		}
-		*to = string(text)
+		*f.text = string(text)
 	}
 	return a, nil
 }
 
-func (a *Accounts) files() map[string]*string {
-	return map[string]*string{"/etc/passwd": &a.Passwd, "/etc/group": &a.Group, "/etc/shadow": &a.Shadow, "/etc/gshadow": &a.Gshadow}
+// accountFile is one of the files, and where its text is.
+type accountFile struct {
+	path string
+	text *string
+}
+
+func (a *Accounts) files() []accountFile {
+	return []accountFile{{"/etc/passwd", &a.Passwd}, {"/etc/group", &a.Group}, {"/etc/shadow", &a.Shadow}, {"/etc/gshadow", &a.Gshadow}}
 }
 
 // Add gives the accounts with those of layers. The new ones have no password
@@ -65,10 +71,10 @@ func (a *Accounts) Add(users []layer.User, date time.Time) (*Accounts, error) {
 
 // free says who has the name or the id of a user already.
 func (a *Accounts) free(u layer.User) error {
-	for what, text := range map[string]string{"user": a.Passwd, "group": a.Group} {
-		for f := range records(text) {
-			if f[0] == u.Name || len(f) > 2 && f[2] == strconv.Itoa(u.ID) {
-				return fmt.Errorf("user %s (%d): there is the %s %s (%s) already", u.Name, u.ID, what, f[0], f[2])
+	for _, old := range []struct{ what, text string }{{"user", a.Passwd}, {"group", a.Group}} {
+		for f := range records(old.text) {
+			if len(f) > 2 && (f[0] == u.Name || f[2] == strconv.Itoa(u.ID)) {
+				return fmt.Errorf("user %s (%d): there is the %s %s (%s) already", u.Name, u.ID, old.what, f[0], f[2])
 			}
 		}
 	}

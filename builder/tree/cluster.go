@@ -90,13 +90,13 @@ func over(root *Index, accounts *Accounts, e layer.Entry) (*entry, error) {
 // addAccounts lays the files of accounts over the root's, with its modes.
 func (t entries) addAccounts(root *Index, a *Accounts) error {
 	var wrong []error
-	for p, text := range a.files() {
-		old, ok := root.Find(p)
+	for _, f := range a.files() {
+		old, ok := root.Find(f.path)
 		if !ok {
-			return fmt.Errorf("the root has no %s", p)
+			return fmt.Errorf("the root has no %s", f.path)
 		}
 		e := &entry{Node: old}
-		e.set([]byte(*text))
+		e.set([]byte(*f.text))
 		wrong = append(wrong, t.put(e))
 	}
 	return errors.Join(wrong...)

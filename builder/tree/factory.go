@@ -68,6 +68,9 @@ func (t entries) factory() error {
 	}
 	for _, l := range stateLinks {
 		t[l.from] = link(l.from, l.target)
+		if _, ok := state[l.to]; !ok {
+			state[l.to] = folder(l.to, 0o755)
+		}
 	}
 	t["/var"] = folder("/var", 0o755)
 	state[dpkgState] = link(dpkgState, "../.."+dpkgDir)
