@@ -1,0 +1,71 @@
+package identity
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/ingot-k8s/ingot/cluster"
+	"github.com/ingot-k8s/ingot/provisioners/layer"
+)
+
+// cloudConfigPath comes after what the package itself has there.
+const cloudConfigPath = "/etc/cloud/cloud.cfg.d/99-ingot.cfg"
+
+// addCloudInit has cloud-init read the identity and do nothing else.
+func addCloudInit(l *layer.Layer, c *cluster.Cluster) {
+	l.Packages = append(l.Packages, "cloud-init")
+	l.Files = append(l.Files, layer.File{Path: cloudConfigPath, Content: []byte(cloudConfig(c))})
+	stages := []string{"cloud-init-main", "cloud-init-local", "cloud-init-network", "cloud-config", "cloud-final"}
+	if c.Def.Image.Debian < 13 { // cloud-init before 24.3
+		stages = []string{"cloud-init-local", "cloud-init", "cloud-config", "cloud-final"}
+	}
+	for _, stage := range stages {
+		l.Units = append(l.Units, layer.Unit{Name: stage + ".service", WantedBy: []string{"cloud-init.target"}})
+	}
+	// Interfaces that are added later are no part of an identity.
+	for _, name := range []string{"cloud-init-hotplugd.service", "cloud-init-hotplugd.socket"} {
+		l.Units = append(l.Units, layer.Unit{Name: name, Masked: true})
+	}
+}
+
+// datasources lists where an identity may come from, in the order in which it
+// is looked for: drives first, then what is asked over the network. The list
+// has the targets' own sources only, so that no machine waits for a metadata
+// server that is not there.
+func datasources(c *cluster.Cluster) []string {
+	list := []string{"NoCloud", "ConfigDrive"}
+	if slices.Contains(c.Def.Image.Targets, "esxi") {
+		list = append(list, "VMware")
+	}
+	if slices.Contains(c.Def.Image.Targets, "digitalocean") {
+		list = append(list, "DigitalOcean")
+	}
+	return append(list, "None")
+}
+
+// cloudConfig is cloud-init's configuration. Of its modules only those are left
+// that an identity uses. Its module ssh, which makes host keys and gives the
+// provider's keys to a default user, is not among them: accounts and keys are
+// those of the definition.
+func cloudConfig(c *cluster.Cluster) string {
+	return `datasource_list: [` + strings.Join(datasources(c), ", ") + `]
+users: []
+disable_root: true
+ssh_pwauth: false
+ssh_deletekeys: false
+preserve_hostname: false
+manage_etc_hosts: false
+resize_rootfs: false
+growpart: {mode: "off", devices: []}
+apt: {preserve_sources_list: true}
+package_update: false
+package_upgrade: false
+cloud_init_modules: [seed_random, write_files, set_hostname, update_hostname, users_groups]
+cloud_config_modules: [runcmd]
+cloud_final_modules: [write_files_deferred, scripts_user]
+system_info:
+  network:
+    renderers: [networkd]
+    activators: [networkd]
+`
+}

@@ -1,0 +1,72 @@
+package system
+
+import (
+	"github.com/ingot-k8s/ingot/cluster"
+	"github.com/ingot-k8s/ingot/provisioners/layer"
+)
+
+// masked are units of Debian that have no purpose on a machine whose system is
+// read-only and made elsewhere. Timers of packages would look for updates; some
+// services would ask questions at the console, or write anew into /etc what the
+// image has.
+var masked = []string{
+	// Updates and upkeep of packages.
+	"apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "man-db.timer",
+	// LVM snapshots of ext4.
+	"e2scrub_all.timer", "e2scrub_reap.service",
+	// A first boot is the identity's.
+	"systemd-firstboot.service",
+	// Accounts, caches and databases are made with the image.
+	"ldconfig.service", "systemd-hwdb-update.service", "systemd-journal-catalog-update.service", "systemd-sysusers.service",
+	"systemd-update-done.service",
+	// Nothing is laid over the verified system.
+	"systemd-confext.service", "systemd-sysext.service", "systemd-sysext.socket",
+	// No shell without a login, no radio, no hibernation.
+	"debug-shell.service", "systemd-rfkill.service", "systemd-rfkill.socket", "systemd-hibernate-clear.service",
+	// The initrd grows the disk.
+	"systemd-repart.service",
+}
+
+// units are those of the system that run, and those that do not.
+func units(c *cluster.Cluster) []layer.Unit {
+	list := []layer.Unit{
+		{Name: "systemd-networkd.service", WantedBy: []string{"multi-user.target"}},
+		{Name: "systemd-networkd.socket", WantedBy: []string{"sockets.target"}},
+		{
+			Name: "systemd-networkd-wait-online.service", WantedBy: []string{"network-online.target"},
+			DropIns: map[string]string{"50-ingot.conf": waitOnline},
+		},
+		{Name: "systemd-resolved.service", WantedBy: []string{"sysinit.target"}},
+		{Name: "systemd-timesyncd.service", WantedBy: []string{"sysinit.target"}},
+		{Name: "getty@tty1.service", WantedBy: []string{"getty.target"}},
+		{Name: "fstrim.timer", WantedBy: []string{"timers.target"}}, // gives thin disks their room back
+	}
+	if c.Def.Image.Debian < 13 { // where /tmp would be on the root, which is read-only
+		list = append(list, layer.Unit{Name: "tmp.mount", Content: tmpMount, WantedBy: []string{"local-fs.target"}})
+	}
+	for _, name := range masked {
+		list = append(list, layer.Unit{Name: name, Masked: true})
+	}
+	return list
+}
+
+// tmpMount is as Debian 13 has it.
+const tmpMount = `[Unit]
+Description=Temporary files
+DefaultDependencies=no
+Conflicts=umount.target
+Before=local-fs.target umount.target
+After=swap.target
+
+[Mount]
+What=tmpfs
+Where=/tmp
+Type=tmpfs
+Options=mode=1777,strictatime,nosuid,nodev,size=50%%,nr_inodes=1m
+`
+
+// waitOnline takes one interface for enough: others may have no cable.
+const waitOnline = `[Service]
+ExecStart=
+ExecStart=/usr/lib/systemd/systemd-networkd-wait-online --any --timeout=60
+`

@@ -1,0 +1,67 @@
+// Package tinc is the layer of the mesh: tincd, and the public keys of all
+// nodes and spares. A node's own settings and private key come with its
+// identity.
+package tinc
+
+import (
+	_ "embed" // unit and script
+	"fmt"
+	"strings"
+
+	"github.com/ingot-k8s/ingot/cluster"
+	"github.com/ingot-k8s/ingot/ignition"
+	"github.com/ingot-k8s/ingot/pki"
+	"github.com/ingot-k8s/ingot/provisioners/identity"
+	"github.com/ingot-k8s/ingot/provisioners/layer"
+)
+
+const (
+	waitPath   = "/usr/lib/ingot/tinc/wait"
+	binary     = "/usr/sbin/tincd"
+	scriptMode = 0o755
+)
+
+//go:embed tinc.service
+var unit string
+
+//go:embed wait.sh
+var wait string
+
+// Unit is the mesh's unit. What is ordered after it finds the node's addresses
+// in the mesh.
+func Unit(c *cluster.Cluster) string { return "tinc@" + c.Def.Mesh.Interface + ".service" }
+
+// Layer is the layer. The error names the node whose key pub lacks.
+func Layer(c *cluster.Cluster, pub *pki.Public) (layer.Layer, error) {
+	l := layer.Layer{
+		Name:       "tinc",
+		Components: []string{"tinc"},
+		Packages:   []string{"iproute2"},
+		Modules:    []string{"tun"},
+		Files: []layer.File{
+			{Path: waitPath, Mode: scriptMode, Content: []byte(wait)},
+		},
+		Units: []layer.Unit{
+			{Name: Unit(c), Content: strings.NewReplacer("@interface@", c.Def.Mesh.Interface, "@tincd@", binary).Replace(unit), WantedBy: identity.Targets()},
+			{Name: "tinc.service", Masked: true}, // of the package: starts what /etc/tinc/nets.boot lists
+		},
+	}
+	for _, proto := range []string{"tcp", "udp"} {
+		l.Listeners = append(l.Listeners, layer.Listener{
+			Program: "tincd", Address: "all", Port: c.Def.Mesh.Port, Proto: proto, Purpose: "the mesh", On: "all nodes",
+		})
+	}
+	for i := range c.Nodes {
+		n := &c.Nodes[i]
+		key, ok := pub.MeshKeys[n.Name]
+		if !ok {
+			return layer.Layer{}, fmt.Errorf("layer tinc: the public mesh key of %q is missing", n.Name)
+		}
+		host, err := ignition.MeshHost(c, n, key)
+		if err != nil {
+			return layer.Layer{}, fmt.Errorf("layer tinc: %w", err)
+		}
+		l.Files = append(l.Files, layer.File{Path: host.Path, Mode: host.Mode, Content: host.Data})
+	}
+	return l, nil
+}
