@@ -18,7 +18,7 @@ missing_packages() {
 	local program package
 	while read -r program package; do
 		case $program in '' | '#'*) continue ;; esac
-		command -v "$program" >/dev/null || echo "$package"
+		command -v "$program" >/dev/null || [ -e "$program" ] || echo "$package"
 	done <"$list" | sort -u
 }
 

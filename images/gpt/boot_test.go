@@ -1,19 +1,19 @@
 package gpt_test
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
+	"regexp"
 	"testing"
 	"time"
 
 	"github.com/ingot-k8s/ingot/images"
 	"github.com/ingot-k8s/ingot/images/gpt"
 	"github.com/ingot-k8s/ingot/internal/need"
+	"github.com/ingot-k8s/ingot/internal/need/qemu"
+	"github.com/ingot-k8s/ingot/lab/machine"
 )
 
 const grubFolder = "/usr/lib/grub/i386-pc"
@@ -59,7 +59,6 @@ func read(t *testing.T, path string) []byte {
 // TestBoot boots disks in QEMU: a real BIOS runs the boot code, which loads
 // GRUB, which finds the partition table; all through the formats of images.
 func TestBoot(t *testing.T) {
-	qemu := need.Tool(t, "qemu-system-x86_64")
 	disk := grubDisk(t, "INGOT-GRUB")
 	for format, write := range map[string]func(w *os.File) error{
 		"raw": func(w *os.File) error {
@@ -87,37 +86,18 @@ func TestBoot(t *testing.T) {
 			if err := f.Close(); err != nil {
 				t.Fatal(err)
 			}
-			boot(t, qemu, path, format, "INGOT-GRUB hd0,gpt1")
+			boot(t, path, format, "INGOT-GRUB hd0,gpt1")
 		})
 	}
 }
 
 // boot runs a machine until it has said something on its serial line.
-func boot(t *testing.T, qemu, disk, format, want string) {
+func boot(t *testing.T, disk, format, want string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, qemu, "-accel", "tcg", "-machine", "pc", "-m", "64", "-nodefaults", "-nographic", "-no-reboot",
-		"-snapshot", "-serial", "stdio", "-drive", "if=virtio,file="+disk+",format="+format)
-	console, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
+	m := qemu.Start(t, machine.Config{Name: format, Memory: 64, Disk: machine.Disk{Image: disk, Format: format}})
+	if _, err := m.Console().Expect(ctx, regexp.MustCompile(want)); err != nil {
+		t.Error(err)
 	}
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	said := ""
-	for buf := make([]byte, 4096); !strings.Contains(said, want); {
-		n, err := console.Read(buf)
-		said += string(buf[:n])
-		if err != nil {
-			t.Errorf("the machine never said %q (%v), but:\n%q\n%s", want, err, said, stderr.String())
-			break
-		}
-	}
-	cancel()
-	_, _ = io.Copy(io.Discard, console)
-	_ = cmd.Wait() // it was killed
 }

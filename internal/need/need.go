@@ -60,6 +60,19 @@ func tool(t testing.TB, name, pkg string) string {
 	return ""
 }
 
+// File continues only where a file is, which must be listed as programs are:
+// it is what a package has that has no program.
+func File(t testing.TB, path string) {
+	t.Helper()
+	pkg, ok := packageOf(path)
+	if !ok {
+		t.Fatalf("the file %q is not listed in internal/need/packages.txt: add it and its package", path)
+	}
+	if _, err := os.Stat(path); err != nil {
+		missing(t, os.Getenv(variable) != "", "needs the file %q: install it with: apt-get install %s", path, pkg)
+	}
+}
+
 // Root continues only as root, which namespaces, mounts and owners need.
 func Root(t testing.TB) {
 	t.Helper()
