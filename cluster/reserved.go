@@ -51,8 +51,9 @@ var ownFlags = map[string][]string{
 		"tls-cipher-suites", "tls-min-version", "tls-private-key-file",
 	},
 	"proxy": {
-		"bind-address", "cluster-cidr", "config", "feature-gates", "healthz-bind-address",
-		"hostname-override", "kubeconfig", "master", "metrics-bind-address", "nodeport-addresses", "profiling",
+		"bind-address", "cluster-cidr", "config", "detect-local-mode", "feature-gates", "healthz-bind-address",
+		"hostname-override", "kubeconfig", "master", "metrics-bind-address", "nodeport-addresses",
+		"pod-bridge-interface", "profiling",
 	},
 	"kubelet": {
 		"address", "anonymous-auth", "authentication-token-webhook", "authorization-mode", "bootstrap-kubeconfig",

@@ -32,6 +32,24 @@ func Flags(t testing.TB, l layer.Layer, unit string) []string {
 	return names
 }
 
+// Value is the value of a unit's flag, as it stands there. The flag must be
+// there once.
+func Value(t testing.TB, l layer.Layer, unit, name string) string {
+	t.Helper()
+	var values []string
+	for _, u := range l.Units {
+		for _, m := range flag.FindAllStringSubmatch(u.Content, -1) {
+			if u.Name == unit && m[1] == name {
+				values = append(values, m[2])
+			}
+		}
+	}
+	if len(values) != 1 {
+		t.Fatalf("%s has --%s %d times: %q", unit, name, len(values), values)
+	}
+	return values[0]
+}
+
 // OwnFlags checks, for every cluster, that each flag of a unit is there once,
 // and is one of Ingot's own, of defaults that a definition may replace, or of
 // the definition. component is the key in kubernetes.extraArgs.
