@@ -25,6 +25,7 @@ type Command struct {
 	Env    []string  // the whole environment as NAME=value; nil means the caller's
 	Stdin  io.Reader // nil means no input
 	Stdout io.Writer // nil means output is dropped
+	Stderr io.Writer // gets what the program says as it says it; nil means that only an error has it
 }
 
 // Runner runs a command to its end. An error is an *Error.
@@ -75,6 +76,9 @@ func (Exec) Run(ctx context.Context, c Command) error {
 	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
 	cmd.Dir, cmd.Env, cmd.Stdin, cmd.Stdout = c.Dir, c.Env, c.Stdin, c.Stdout
 	cmd.Stderr = &stderr
+	if c.Stderr != nil {
+		cmd.Stderr = io.MultiWriter(&stderr, c.Stderr)
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = grace
