@@ -16,7 +16,7 @@ import (
 // identity decides, tells, and does what follows from it. It can be run again
 // at any time, with the same result.
 func (m Machine) identity(ctx context.Context, o options, stderr io.Writer) int {
-	v := &voice{root: o.root, stderr: stderr, now: m.Now}
+	v := &voice{root: o.root, stderr: stderr, now: m.Now, stuck: map[string]bool{}}
 	if o.real() && os.Geteuid() != 0 {
 		v.say(levelError, "only root can decide about this machine")
 		return statusRefused

@@ -12,6 +12,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
@@ -86,6 +87,9 @@ func (m Machine) Run(ctx context.Context, stdout, stderr io.Writer, args []strin
 		return badUsage(stderr, errors.New("--root: no folder given"))
 	}
 	o.root = filepath.Clean(o.root)
+	if info, err := os.Stat(o.root); err != nil || !info.IsDir() {
+		return badUsage(stderr, fmt.Errorf("--root: %q is not a folder", o.root))
+	}
 	return command()
 }
 

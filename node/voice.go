@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -30,6 +31,7 @@ type voice struct {
 	root   string
 	stderr io.Writer
 	now    func() time.Time
+	stuck  map[string]bool // consoles that took too long, and get no more
 }
 
 // say says one line.
@@ -45,7 +47,9 @@ func (v *voice) say(level int, text string) {
 		return // a person reads it, perhaps on the console
 	}
 	for _, device := range consoles(v.root) {
-		v.write(device, line)
+		if !v.stuck[device] {
+			v.write(device, line)
+		}
 	}
 }
 
@@ -75,7 +79,9 @@ func (v *voice) write(device, line string) {
 	defer func() { _ = f.Close() }()
 	// Without deadlines, as files of tests are, nothing blocks either.
 	_ = f.SetWriteDeadline(v.now().Add(consolePatience))
-	_, _ = io.WriteString(f, line)
+	if _, err := io.WriteString(f, line); errors.Is(err, os.ErrDeadlineExceeded) {
+		v.stuck[device] = true
+	}
 }
 
 // isJournal reports whether a file is the connection to the journal that
