@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/ingot-k8s/ingot/cluster"
-	"github.com/ingot-k8s/ingot/provisioners/internal/kube"
+	"github.com/ingot-k8s/ingot/provisioners/identity"
 	"github.com/ingot-k8s/ingot/provisioners/layer"
 )
 
@@ -51,8 +51,8 @@ func Layer(c *cluster.Cluster) layer.Layer {
 		// What people's tools look for, in place of the one that Debian's package has.
 		Links: []layer.Link{{Path: "/etc/containerd/config.toml", Target: dir + "config.toml"}},
 		Units: []layer.Unit{
-			{Name: "containerd.service", Content: service, WantedBy: kube.Targets()},
-			{Name: "ingot-images.service", Content: imagesService, WantedBy: kube.Targets()},
+			{Name: "containerd.service", Content: service, WantedBy: identity.Targets()},
+			{Name: "ingot-images.service", Content: imagesService, WantedBy: identity.Targets()},
 		},
 		Modules:    []string{"overlay"},
 		Components: []string{"containerd", "runc", "cni"},

@@ -8,8 +8,11 @@ import (
 	"strings"
 
 	"github.com/ingot-k8s/ingot/cluster"
+	"github.com/ingot-k8s/ingot/provisioners/apiendpoint"
+	"github.com/ingot-k8s/ingot/provisioners/identity"
 	"github.com/ingot-k8s/ingot/provisioners/internal/kube"
 	"github.com/ingot-k8s/ingot/provisioners/layer"
+	"github.com/ingot-k8s/ingot/provisioners/tinc"
 )
 
 // The users, and files of settings.
@@ -57,14 +60,15 @@ func Layer(c *cluster.Cluster) layer.Layer {
 		return layer.Unit{
 			Name: name + ".service",
 			Content: strings.NewReplacer(
-				"@MESH@", c.Def.Mesh.Interface,
+				"@MESH@", tinc.Unit(c),
+				"@API@", apiendpoint.Unit,
 				"@PKI@", kube.PKI,
 				"@ENCRYPTION@", encryption(c),
 				"@COMMAND@", kube.Command("/usr/bin/"+name, flags),
 				"@CAPABILITIES@", kube.PortCapability(c.Def.API.Port),
 				"@HARDENED@\n", hardened,
 			).Replace(text),
-			WantedBy: []string{"ingot-controller.target"},
+			WantedBy: []string{identity.Target(cluster.Controller)},
 		}
 	}
 	l := layer.Layer{

@@ -10,8 +10,10 @@ import (
 	"strings"
 
 	"github.com/ingot-k8s/ingot/cluster"
+	"github.com/ingot-k8s/ingot/provisioners/identity"
 	"github.com/ingot-k8s/ingot/provisioners/internal/kube"
 	"github.com/ingot-k8s/ingot/provisioners/layer"
+	"github.com/ingot-k8s/ingot/provisioners/tinc"
 )
 
 // userID is that of the user etcd, who owns the data on the state partition.
@@ -35,13 +37,13 @@ func Layer(c *cluster.Cluster) layer.Layer {
 		Units: []layer.Unit{{
 			Name: "etcd.service",
 			Content: strings.NewReplacer(
-				"@MESH@", c.Def.Mesh.Interface,
+				"@MESH@", tinc.Unit(c),
 				"@SUITES@", strings.Join(kube.CipherSuites(), ","),
 				"@CORRUPT@", corruptCheck(c),
 				"@FRIENDS@", friends(c),
 				"@CAPABILITIES@", kube.PortCapability(e.ClientPort, e.PeerPort, e.MetricsPort),
 			).Replace(unit),
-			WantedBy: []string{"ingot-controller.target"},
+			WantedBy: []string{identity.Target(cluster.Controller)},
 		}},
 		Users:      []layer.User{{Name: "etcd", ID: userID, Comment: "etcd"}},
 		Components: []string{"etcd"},

@@ -8,9 +8,12 @@ import (
 	"strings"
 
 	"github.com/ingot-k8s/ingot/cluster"
+	"github.com/ingot-k8s/ingot/provisioners/apiendpoint"
 	"github.com/ingot-k8s/ingot/provisioners/containerd"
+	"github.com/ingot-k8s/ingot/provisioners/identity"
 	"github.com/ingot-k8s/ingot/provisioners/internal/kube"
 	"github.com/ingot-k8s/ingot/provisioners/layer"
+	"github.com/ingot-k8s/ingot/provisioners/tinc"
 )
 
 const (
@@ -55,9 +58,8 @@ func Layer(c *cluster.Cluster) layer.Layer {
 		},
 		Units: []layer.Unit{
 			{Name: "ingot-network.service", Content: networkService, WantedBy: []string{"sysinit.target"}},
-			{Name: "kubelet.service", Content: unit(c), WantedBy: kube.Targets()},
+			{Name: "kubelet.service", Content: unit(c), WantedBy: identity.Targets()},
 		},
-		Sysctls:    sysctls(c),
 		Modules:    []string{"br_netfilter", "nf_conntrack"},
 		Packages:   []string{"iptables", "mount", "nftables"}, // CNI's portmap calls iptables
 		Components: []string{"kubernetes", "cni"},
@@ -78,32 +80,10 @@ func unit(c *cluster.Cluster) string {
 		kube.SetEnv("node-labels", "INGOT_NODE_LABELS"),
 	}, kube.Sorted(c.Def.Kubernetes.ExtraArgs.Kubelet, nil)...)
 	return strings.NewReplacer(
-		"@MESH@", c.Def.Mesh.Interface,
+		"@MESH@", tinc.Unit(c),
+		"@API@", apiendpoint.Unit,
 		"@COMMAND@", kube.Command("/usr/bin/kubelet", flags),
 	).Replace(service)
-}
-
-// sysctls are those that the kubelet insists on with protectKernelDefaults
-// (kubernetes, pkg/util/sysctl), and those that let packets pass between pods,
-// the mesh and Services.
-func sysctls(c *cluster.Cluster) map[string]string {
-	out := map[string]string{
-		"kernel.keys.root_maxbytes": "25000000",
-		"kernel.keys.root_maxkeys":  "1000000",
-		"kernel.panic":              "10",
-		"kernel.panic_on_oops":      "1",
-		"vm.overcommit_memory":      "1",
-		"vm.panic_on_oom":           "0",
-
-		"net.ipv4.ip_forward": "1",
-		// Services work between pods on the same bridge as well.
-		"net.bridge.bridge-nf-call-iptables":  "1",
-		"net.bridge.bridge-nf-call-ip6tables": "1",
-	}
-	if hasIPv6(c) {
-		out["net.ipv6.conf.all.forwarding"] = "1"
-	}
-	return out
 }
 
 // endpoint is containerd's, as the kubelet wants it.

@@ -116,12 +116,3 @@ func families(c *cluster.Cluster) []family {
 	}
 	return out
 }
-
-func hasIPv6(c *cluster.Cluster) bool {
-	for _, p := range slices.Concat(c.MeshCIDRs, c.PodCIDRs, c.ServiceCIDRs) {
-		if p.Addr().Is6() {
-			return true
-		}
-	}
-	return false
-}

@@ -9,9 +9,12 @@ import (
 	"strings"
 
 	"github.com/ingot-k8s/ingot/cluster"
+	"github.com/ingot-k8s/ingot/provisioners/apiendpoint"
+	"github.com/ingot-k8s/ingot/provisioners/identity"
 	"github.com/ingot-k8s/ingot/provisioners/internal/kube"
 	"github.com/ingot-k8s/ingot/provisioners/kubelet"
 	"github.com/ingot-k8s/ingot/provisioners/layer"
+	"github.com/ingot-k8s/ingot/provisioners/tinc"
 )
 
 const (
@@ -34,11 +37,12 @@ func Layer(c *cluster.Cluster) layer.Layer {
 		Units: []layer.Unit{{
 			Name: "kube-proxy.service",
 			Content: strings.NewReplacer(
-				"@MESH@", c.Def.Mesh.Interface,
+				"@MESH@", tinc.Unit(c),
+				"@API@", apiendpoint.Unit,
 				"@PKI@", kube.PKI,
 				"@COMMAND@", kube.Command("/usr/bin/kube-proxy", flags(c)),
 			).Replace(service),
-			WantedBy: kube.Targets(),
+			WantedBy: identity.Targets(),
 		}},
 		Users:      []layer.User{{Name: "kube-proxy", ID: userID, Comment: "Kubernetes Services"}},
 		Modules:    []string{"nf_conntrack"}, // whose settings are there only with it

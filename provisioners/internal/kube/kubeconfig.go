@@ -14,12 +14,6 @@ const (
 	NodeEnv = "/etc/ingot/node.env"
 )
 
-// Targets are the targets of all roles: every node runs the kubelet and what
-// belongs to it.
-func Targets() []string {
-	return []string{"ingot-controller.target", "ingot-worker.target", "ingot-edge.target"}
-}
-
 // Kubeconfig is the kubeconfig of a component that runs as a user of its own
 // and so cannot read the identity's private keys: systemd hands its service a
 // copy of its own one, as a credential called client.key. The fixed path is
