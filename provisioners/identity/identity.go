@@ -92,7 +92,11 @@ func Facts(c *cluster.Cluster, pub *pki.Public) (clusterjson.Cluster, error) {
 	}
 	for i := range c.Nodes {
 		n := &c.Nodes[i]
-		node := clusterjson.Node{Name: n.Name, Index: n.Index, Spare: n.Spare, Addresses: n.MeshIPs}
+		node := clusterjson.Node{Name: n.Name, Index: n.Index, Spare: n.Spare, Addresses: n.MeshIPs, PodCIDRs: n.PodCIDRs}
+		if block, _ := pem.Decode(pub.MeshKeys[n.Name]); block != nil { // that all are there, the mesh's layer looks
+			sum := sha256.Sum256(block.Bytes)
+			node.MeshKey = hex.EncodeToString(sum[:])
+		}
 		for _, r := range n.Spec.Roles {
 			node.Roles = append(node.Roles, string(r))
 		}
