@@ -9,12 +9,15 @@ import (
 	"github.com/ingot-k8s/ingot/pki"
 	"github.com/ingot-k8s/ingot/provisioners/apiendpoint"
 	"github.com/ingot-k8s/ingot/provisioners/containerd"
+	"github.com/ingot-k8s/ingot/provisioners/controlplane"
 	"github.com/ingot-k8s/ingot/provisioners/dns"
 	"github.com/ingot-k8s/ingot/provisioners/etcd"
 	"github.com/ingot-k8s/ingot/provisioners/extras"
 	"github.com/ingot-k8s/ingot/provisioners/identity"
+	"github.com/ingot-k8s/ingot/provisioners/kubelet"
 	"github.com/ingot-k8s/ingot/provisioners/layer"
 	"github.com/ingot-k8s/ingot/provisioners/nodeexporter"
+	"github.com/ingot-k8s/ingot/provisioners/proxy"
 	"github.com/ingot-k8s/ingot/provisioners/system"
 	"github.com/ingot-k8s/ingot/provisioners/tinc"
 )
@@ -36,7 +39,10 @@ func All(c *cluster.Cluster, pub *pki.Public) ([]layer.Layer, error) {
 		dns.Layer(c),
 		apiendpoint.Layer(c),
 		etcd.Layer(c),
+		controlplane.Layer(c),
 		containerd.Layer(c),
+		kubelet.Layer(c),
+		proxy.Layer(c),
 		nodeexporter.Layer(c),
 		extrasLayer,
 	}, nil
