@@ -29,6 +29,8 @@ func removals() []removal {
 		}},
 		{"hardware names in source form; hwdb.bin has them", under("/usr/lib/udev/hwdb.d")},
 		{"containerd's shims of old versions", exact("/usr/bin/containerd-shim", "/usr/bin/containerd-shim-runc-v1")},
+		{"network plugins that no node uses: its network is a bridge", glob("/usr/lib/cni/dhcp", "/usr/lib/cni/host-device", "/usr/lib/cni/*vlan",
+			"/usr/lib/cni/ptp", "/usr/lib/cni/sbr", "/usr/lib/cni/vrf", "/usr/lib/systemd/system/cni-dhcp.*")},
 		{"files for other shells, for debuggers and for building packages", under("/usr/share/bash-completion", "/usr/share/zsh", "/usr/share/fish",
 			"/usr/share/lintian", "/usr/share/bug", "/usr/share/doc-base", "/usr/share/gdb", "/usr/share/menu",
 			"/usr/share/pixmaps", "/usr/share/pkgconfig", "/usr/include")},
