@@ -267,7 +267,7 @@ func all(steps ...func(*testing.T, string)) func(*testing.T, string) {
 	}
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

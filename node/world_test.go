@@ -21,6 +21,7 @@ import (
 	"github.com/ingot-k8s/ingot/ignition"
 	"github.com/ingot-k8s/ingot/internal/need"
 	"github.com/ingot-k8s/ingot/pki"
+	"github.com/ingot-k8s/ingot/provisioners/identity"
 	"github.com/ingot-k8s/ingot/provisioners/identity/clusterjson"
 )
 
@@ -34,10 +35,9 @@ var (
 
 // world is a cluster with the keys of all its nodes, from a real store.
 type world struct {
-	cluster     *cluster.Cluster
-	material    map[string]*pki.Material
-	peers       ignition.MeshPeers
-	authorities map[pki.Authority][]byte // PEM
+	cluster  *cluster.Cluster
+	material map[string]*pki.Material
+	public   *pki.Public
 }
 
 // worlds has the cluster of the tests, one of another name, and one of the
@@ -83,22 +83,15 @@ func newWorld(text string) (*world, error) {
 	if _, err := store.Ensure(context.Background(), pki.EnsureOptions{}); err != nil {
 		return nil, err
 	}
-	w := &world{cluster: c, material: map[string]*pki.Material{}, peers: ignition.MeshPeers{}, authorities: map[pki.Authority][]byte{}}
+	w := &world{cluster: c, material: map[string]*pki.Material{}}
 	for i := range c.Nodes {
 		name := c.Nodes[i].Name
 		if w.material[name], err = store.Material(name); err != nil {
 			return nil, err
 		}
-		if w.peers[name], err = store.MeshPublicKey(name); err != nil {
-			return nil, err
-		}
 	}
-	for _, a := range pki.Authorities() {
-		if w.authorities[a], err = store.AuthorityPEM(a); err != nil {
-			return nil, err
-		}
-	}
-	return w, nil
+	w.public, err = store.Public()
+	return w, err
 }
 
 func worldOf(t testing.TB, name string) *world {
@@ -116,47 +109,19 @@ func (w *world) identity(t testing.TB, name string) *ignition.Identity {
 	if !ok {
 		t.Fatalf("no node %q", name)
 	}
-	id, err := ignition.New(w.cluster, n, w.material[name], w.peers)
+	id, err := ignition.New(w.cluster, n, w.material[name], w.public.MeshKeys)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return id
 }
 
-// image is what the image of a cluster says about it.
-func (w *world) image() clusterjson.Cluster {
-	d := &w.cluster.Def
-	out := clusterjson.Cluster{
-		Name: d.Name, Domain: d.Domain, Kubernetes: d.Kubernetes.Version, Provisioning: d.Provisioning,
-		MeshInterface: d.Mesh.Interface, MeshCIDRs: w.cluster.MeshCIDRs, Authorities: map[string]string{},
-	}
-	for a, text := range w.authorities {
-		out.Authorities[string(a)] = digest(text)
-	}
-	for _, n := range w.cluster.Nodes {
-		node := clusterjson.Node{
-			Name: n.Name, Index: n.Index, Spare: n.Spare, Addresses: n.MeshIPs, PodCIDRs: n.PodCIDRs, MeshKey: digest(w.peers[n.Name]),
-		}
-		for _, r := range n.Spec.Roles {
-			node.Roles = append(node.Roles, string(r))
-		}
-		out.Nodes = append(out.Nodes, node)
-	}
-	return out
-}
-
-// digest is the SHA-256 of what a PEM block has.
-func digest(text []byte) string {
-	block, _ := pem.Decode(text)
-	sum := sha256.Sum256(block.Bytes)
-	return hex.EncodeToString(sum[:])
-}
-
 // bake writes the files of an image into a folder, and those of the kernel that
 // say where it runs.
 func (w *world) bake(t testing.TB, root string, edit func(*clusterjson.Cluster)) {
 	t.Helper()
-	c := w.image()
+	c, err := identity.Facts(w.cluster, w.public)
+	must(t, err)
 	if edit != nil {
 		edit(&c)
 	}
@@ -165,13 +130,13 @@ func (w *world) bake(t testing.TB, root string, edit func(*clusterjson.Cluster))
 		t.Fatal(err)
 	}
 	write(t, root, clusterjson.Path, 0o644, data)
-	for a, text := range w.authorities {
-		write(t, root, clusterjson.PKIDir+"/"+string(a)+".crt", 0o644, text)
+	for a, text := range w.public.CAs {
+		write(t, root, identity.AuthorityPath(a), 0o644, text)
 	}
 	if err := os.Chtimes(filepath.Join(root, clusterjson.Path), imageTime, imageTime); err != nil {
 		t.Fatal(err)
 	}
-	write(t, root, "/usr/lib/os-release", 0o644, []byte("ID=debian\nIMAGE_ID=ingot\nIMAGE_VERSION=lab-0a1b2c3d\n"))
+	write(t, root, "/usr/lib/os-release", 0o644, []byte("ID=ingot\nIMAGE_ID=\"lab\"\nIMAGE_VERSION=\"0a1b2c3d\"\n"))
 	write(t, root, "/proc/uptime", 0o444, []byte("23.41 40.20\n"))
 	write(t, root, "/sys/class/tty/console/active", 0o444, []byte("tty0 ttyS0\n"))
 	write(t, root, "/dev/tty0", 0o600, nil)

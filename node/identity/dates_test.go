@@ -46,7 +46,7 @@ func TestImageID(t *testing.T) {
 	}
 	root := t.TempDir()
 	put(t, root, "proc/cmdline", "ingot.cluster=0123456789abcdef")
-	put(t, root, "usr/lib/os-release", "ID=debian\nIMAGE_VERSION=\"lab-0a1b\"\n")
+	put(t, root, "usr/lib/os-release", "ID=debian\nIMAGE_ID=\"lab\"\nIMAGE_VERSION=\"0a1b\"\n")
 	if got := imageID(root); got != "lab-0a1b" {
 		t.Errorf("got %q", got)
 	}

@@ -19,8 +19,9 @@ import (
 
 // Image says what the machine runs. Each is empty where it is not known.
 type Image struct {
-	// ID is IMAGE_VERSION of os-release(5), else the start of the root hash of
-	// the cluster's partition.
+	// ID is IMAGE_ID and IMAGE_VERSION of os-release(5) with a hyphen between
+	// them, as the files of an image are called, else the start of the root hash
+	// of the cluster's partition.
 	ID string `json:"id,omitempty"`
 	// Kubernetes is its version, such as v1.36.3.
 	Kubernetes string `json:"kubernetes,omitempty"`
@@ -124,14 +125,17 @@ func fingerprint(cert *x509.Certificate) string {
 // imageID finds the name that an image has.
 func imageID(root string) string {
 	c := check{root: root}
+	release := map[string]string{}
 	if data, err := c.read("/usr/lib/os-release"); err == nil {
 		for line := range strings.Lines(string(data)) {
-			if v, ok := strings.CutPrefix(strings.TrimSpace(line), "IMAGE_VERSION="); ok {
-				if v = strings.Trim(v, `"'`); imageName(v) {
-					return v
-				}
+			key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+			if value = strings.Trim(value, `"'`); imageName(value) {
+				release[key] = value
 			}
 		}
+	}
+	if id, version := release["IMAGE_ID"], release["IMAGE_VERSION"]; id != "" && version != "" {
+		return id + "-" + version
 	}
 	// Files of /proc have no size, so nothing of theirs is read at once by it.
 	line, err := os.ReadFile(c.at("/proc/cmdline"))
@@ -146,7 +150,7 @@ func imageID(root string) string {
 	return ""
 }
 
-// imageName is what os-release(5) allows for IMAGE_VERSION.
+// imageName is what os-release(5) allows for IMAGE_ID and IMAGE_VERSION.
 func imageName(s string) bool {
 	return s != "" && len(s) <= 128 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789._-") == ""
 }
