@@ -15,7 +15,7 @@ func (c *check) noIdentity() {
 	looked, found := c.sources(labels, reader)
 	hint := "attach this node's config.iso (label config-2) and start the machine again"
 	if found {
-		hint = "the machine has something to read it from, but nothing came of it: see journalctl -b -t ignition"
+		hint = "the machine has something to read it from, but nothing came of it: see journalctl -b -t ingot"
 		if reader == "cloud-init" {
 			hint = "the machine has something to read it from, but nothing came of it: see cloud-init status --long"
 		}
