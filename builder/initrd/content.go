@@ -41,7 +41,7 @@ var required = []string{
 
 	// What the scripts run.
 	"/usr/bin/sh", "/usr/bin/cat", "/usr/bin/chmod", "/usr/bin/cp", "/usr/bin/cut", "/usr/bin/mkdir", "/usr/bin/mount",
-	"/usr/bin/readlink", "/usr/bin/rm", "/usr/bin/sleep", "/usr/bin/sync", "/usr/bin/umount", "/usr/bin/head",
+	"/usr/bin/readlink", "/usr/bin/rm", "/usr/bin/rmdir", "/usr/bin/sleep", "/usr/bin/sync", "/usr/bin/umount", "/usr/bin/head",
 
 	// Names of users and groups, which rules for devices have.
 	"/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/os-release",
@@ -80,6 +80,12 @@ var wants = map[string][]string{
 	"sockets.target": {"systemd-journald.socket", "systemd-journald-dev-log.socket", "systemd-udevd-control.socket", "systemd-udevd-kernel.socket"},
 }
 
+// initrdUnits are ours: whether the boot cannot go on without them.
+var initrdUnits = map[string]string{
+	"ingot-root.service": "requires", "ingot-state.service": "requires",
+	"ingot-provision.service": "wants",
+}
+
 // ignitionEngine is where Debian has it.
 const ignitionEngine = "/usr/lib/dracut/modules.d/30ignition/ignition"
 
@@ -109,6 +115,7 @@ var mustModules = []string{
 var mayModules = []string{
 	"nvme", "ahci", "ata_piix", "ata_generic", "vmw_pvscsi", "mptspi", "mptsas",
 	"hv_vmbus", "hv_storvsc", "pci_hyperv", "xen_blkfront", "xen_scsifront", "xen_pcifront", "virtio_mmio", "virtio_rng",
+	"autofs4", "ip_tables", // which systemd asks for
 	"crc32c_intel", "crc32_pclmul", "crct10dif_pclmul", "sha256_ssse3",
 	"vfat", "nls_ascii", "nls_cp437", "nls_utf8", "nls_iso8859_1", // config drives may be FAT
 	// Machines of metal.

@@ -165,8 +165,8 @@ func (b *builder) ours(info *Info, o Options) error {
 			mode = 0o755
 		}
 		b.file(to, mode, data)
-		if path.Ext(to) == ".service" && bytes.Contains(data, []byte("\nBefore=initrd.target")) {
-			b.link("usr/lib/systemd/system/initrd.target.requires/"+path.Base(to), "../"+path.Base(to))
+		if how := initrdUnits[path.Base(to)]; how != "" {
+			b.link("usr/lib/systemd/system/initrd.target."+how+"/"+path.Base(to), "../"+path.Base(to))
 		}
 		return nil
 	})
