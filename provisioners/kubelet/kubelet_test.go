@@ -116,3 +116,39 @@ func settings(t *testing.T, shell, root string, env []string) *exec.Cmd {
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "INGOT_ROOT=" + root}, env...)
 	return cmd
 }
+
+// TestKubeletReadsConfig has the kubelet itself read its settings, those of a
+// machine too, and look for faults. A last fault that is meant keeps it from
+// starting.
+func TestKubeletReadsConfig(t *testing.T) {
+	kubeletPath := sample.Kubernetes(t, "kubelet")
+	sample.KnownFlags(t, kubelet.Layer, "kubelet.service", "kubelet")
+	for _, name := range sample.Names() {
+		c := sample.Cluster(t, name)
+		if len(c.Def.Kubernetes.FeatureGates) > 0 { // those of the sample are not there for good
+			c.Def.Kubernetes.FeatureGates = map[string]bool{"AllAlpha": false}
+		}
+		root := t.TempDir()
+		runSettings(t, "dash", root, []string{"INGOT_MESH_IP=10.42.0.1", "INGOT_POD_CIDRS=10.244.1.0/24", "INGOT_NODE_TAINTS=dedicated=db:NoSchedule,a:NoExecute"})
+		config := filepath.Join(root, "config.yaml")
+		last := filepath.Join(root, "run/ingot/kubelet.d/99-last.conf")
+		for path, data := range map[string][]byte{
+			config: sample.File(t, kubelet.Layer(c), "/usr/lib/ingot/kubelet/config.yaml"),
+			last:   []byte("apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nnodeLeaseDurationSeconds: -1\n"),
+		} {
+			if err := os.WriteFile(path, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		out, err := exec.Command(kubeletPath, "--config="+config, "--config-dir="+filepath.Dir(last), "--root-dir="+root).CombinedOutput()
+		text := string(out)
+		if err == nil || !strings.Contains(text, "nodeLeaseDurationSeconds must be greater than 0") || strings.Count(text, "invalid configuration") != 1 {
+			t.Errorf("%s: %v: %s", name, err, text)
+		}
+		for _, word := range []string{"strict", "unknown field", "deprecated"} {
+			if strings.Contains(text, word) {
+				t.Errorf("%s: %s: %s", name, word, text)
+			}
+		}
+	}
+}
