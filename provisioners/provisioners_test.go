@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ingot-k8s/ingot/builder/lock"
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/internal/diag"
 	"github.com/ingot-k8s/ingot/pki"
@@ -207,6 +208,28 @@ func TestPorts(t *testing.T) {
 			t.Errorf("%s: found %d listeners", c.Def.Name, len(taken))
 		}
 	}
+}
+
+// TestPackages: what a layer needs is asked for where the lock is solved.
+func TestPackages(t *testing.T) {
+	each(t, func(t *testing.T, c *cluster.Cluster, layers []layer.Layer) {
+		asked := map[string]bool{}
+		for _, r := range lock.Requests(c) {
+			asked[r.Name] = true
+		}
+		for _, l := range layers {
+			for _, name := range l.Packages {
+				if !asked[name] {
+					t.Errorf("layer %s needs the package %s, which the lock does not ask for", l.Name, name)
+				}
+			}
+			for _, name := range l.Components {
+				if _, ok := c.Def.ImageComponent(name); !ok && name != "ingot-node" {
+					t.Errorf("layer %s needs the component %s, which no image has", l.Name, name)
+				}
+			}
+		}
+	})
 }
 
 func TestAllRefuses(t *testing.T) {

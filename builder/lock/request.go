@@ -37,6 +37,8 @@ var base = []wanted{
 	{"ca-certificates", nil},
 	{"tzdata", func(d *cluster.Definition) bool { return d.System.Timezone != "" }},
 	{"openssh-server", func(d *cluster.Definition) bool { return len(d.Access.SSHKeys) > 0 }},
+	{"sudo", func(d *cluster.Definition) bool { return len(d.Access.SSHKeys) > 0 && d.Access.User != "root" }},
+	{"open-vm-tools", func(d *cluster.Definition) bool { return slices.Contains(d.Image.Targets, "esxi") }},
 
 	// The kernel and what finds, checks and grows the disk. A dracut that is
 	// asked for keeps the kernel from choosing another maker of its initrd.
