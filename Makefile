@@ -78,6 +78,10 @@ setup: ## Install what the tests need (as root), or name what is missing
 test: setup vet ## Run all tests, against the real programs; as root none is skipped
 	go test ./...
 
+.PHONY: e2e
+e2e: setup ## Bake images and boot them in QEMU: 10 to 20 minutes without KVM; RUN=Life boots one kind of machine
+	INGOT_E2E_DIR='$(CACHE)/e2e' go test -count=1 -v -timeout 90m -parallel 2 -run 'TestBoot/$(RUN)' ./e2e/boot
+
 .PHONY: lint
 lint: setup fmt-check shellcheck tidy-check generate-check golangci ## Check format, Go, shell, go.mod and generated files
 

@@ -77,7 +77,7 @@ type Flash struct{ Code, Vars string }
 type Disk struct {
 	Image  string
 	Format string // raw, qcow2 or vmdk
-	Size   int64  // in bytes; 0 means that of the image, and less than that is refused
+	Size   int64  // in bytes, to which the disk grows; 0 means as it is, and smaller is refused
 }
 
 // Direct is a kernel that is started without a boot loader.

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/ingot-k8s/ingot/internal/atomicfile"
 	"github.com/ingot-k8s/ingot/internal/run"
@@ -53,7 +52,8 @@ func prepareFlash(c Config) error {
 	return atomicfile.WriteNoSync(path, data, 0o600)
 }
 
-// prepareDisk makes the file of the machine's own changes to its image.
+// prepareDisk makes the file of the machine's own changes to its image, and
+// lets the disk grow.
 func prepareDisk(ctx context.Context, c Config) error {
 	if c.Disk.Image == "" {
 		return nil
@@ -62,24 +62,24 @@ func prepareDisk(ctx context.Context, c Config) error {
 		return fmt.Errorf("disk %q: %w", c.Disk.Image, fs.ErrNotExist)
 	}
 	path := filepath.Join(c.Dir, overlayFile)
-	if regular(path) {
-		return nil
-	}
-	partial := path + ".part"
-	// The image's own path cannot be escaped in a backing file's name.
-	if strings.HasPrefix(c.Disk.Image, "json:") {
-		return fmt.Errorf("disk %q: not a path", c.Disk.Image)
-	}
-	steps := []run.Command{{Argv: []string{qemuImg, "create", "-q", "-f", "qcow2", "-b", c.Disk.Image, "-F", c.Disk.Format, partial}}}
-	if c.Disk.Size > 0 {
-		// Without --shrink this refuses to make it smaller.
-		steps = append(steps, run.Command{Argv: []string{qemuImg, "resize", "-q", partial, strconv.FormatInt(c.Disk.Size, 10)}})
-	}
-	for _, step := range steps {
-		if err := (run.Exec{}).Run(ctx, step); err != nil {
+	if !regular(path) {
+		partial := path + ".part"
+		argv := []string{qemuImg, "create", "-q", "-f", "qcow2", "-b", c.Disk.Image, "-F", c.Disk.Format, partial}
+		if err := (run.Exec{}).Run(ctx, run.Command{Argv: argv}); err != nil {
 			_ = os.Remove(partial) // the first error is the one to report
 			return fmt.Errorf("making the machine's disk: %w", err)
 		}
+		if err := os.Rename(partial, path); err != nil {
+			return err
+		}
 	}
-	return os.Rename(partial, path)
+	if c.Disk.Size == 0 {
+		return nil
+	}
+	// Without --shrink this refuses to make it smaller.
+	argv := []string{qemuImg, "resize", "-q", path, strconv.FormatInt(c.Disk.Size, 10)}
+	if err := (run.Exec{}).Run(ctx, run.Command{Argv: argv}); err != nil {
+		return fmt.Errorf("making the machine's disk: %w", err)
+	}
+	return nil
 }

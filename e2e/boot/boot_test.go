@@ -1,0 +1,162 @@
+package boot_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/ingot-k8s/ingot/builder"
+	"github.com/ingot-k8s/ingot/lab/machine"
+)
+
+const (
+	allRoles    = "controller, worker, edge"
+	workerRoles = "worker, edge"
+)
+
+// TestBoot boots machines of every kind, two at a time.
+func TestBoot(t *testing.T) {
+	w := newWorld(t)
+	for name, test := range map[string]func(*testing.T, *world){
+		"Life":         life,
+		"FirmwareCfg":  firmwareConfig,
+		"PowerCut":     powerCut,
+		"ConfigDrive":  configDrive,
+		"NoCloud":      noCloud,
+		"FlippedByte":  flippedByte,
+		"NoIdentity":   noIdentity,
+		"Tampered":     tampered,
+		"OtherCluster": otherCluster,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w.slot(t)
+			began := time.Now()
+			test(t, w)
+			t.Logf("%s: %s in all", name, seconds(time.Since(began)))
+		})
+	}
+}
+
+// life: BIOS, raw, a config ISO for Ignition; the control plane comes up. Then
+// the machine is turned off, its ISO taken away and its disk enlarged from 4
+// to 20 GB, and it is who it was.
+func life(t *testing.T, w *world) {
+	cfg := w.config(t, "life", w.ignition.image(t, builder.Raw), "raw")
+	cfg.CDROMs = []string{w.ignition.file("lab0", "config.iso")}
+	secrets := keys(t, w.ignition, "lab0")
+	n := w.start(t, cfg)
+	n.accepted("lab0", allRoles)
+	n.login()
+	n.healthy("lab0", controllerUnits)
+	n.silent(secrets)
+	before, id := n.stateSize(), n.run("cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub")
+	if before > 4<<30 {
+		t.Errorf("/var has %d bytes on a disk of 4 GiB", before)
+	}
+	n.powerdown()
+
+	cfg.CDROMs, cfg.Disk.Size = nil, 20<<30
+	n = w.start(t, cfg)
+	n.accepted("lab0", allRoles)
+	n.login()
+	n.healthy("lab0", controllerUnits)
+	n.silent(secrets)
+	if after := n.stateSize(); after < 15<<30 || after < before {
+		t.Errorf("/var has %d bytes on a disk of 20 GiB, and had %d before", after, before)
+	}
+	if got := n.run("cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub"); got != id {
+		t.Errorf("after a reboot the machine's own identity is\n%s, and was\n%s", got, id)
+	}
+	n.powerdown()
+}
+
+// firmwareConfig: UEFI, qcow2, and an identity by fw_cfg.
+func firmwareConfig(t *testing.T, w *world) {
+	cfg := w.config(t, "fwcfg", w.ignition.image(t, builder.QCOW2), "qcow2")
+	cfg.Firmware = machine.UEFI
+	cfg.FWCfg = []machine.FWCfg{
+		{Name: "opt/com.coreos/config", File: w.ignition.file("lab1", "user_data")},
+		{Name: "opt/org.ingot/identity.bundle", File: w.ignition.file("lab1", "identity.bundle")},
+	}
+	n := w.start(t, cfg)
+	n.accepted("lab1", workerRoles)
+	n.login()
+	n.run("test -d /sys/firmware/efi")
+	n.healthy("lab1", workerUnits)
+	n.silent(keys(t, w.ignition, "lab1"))
+}
+
+// powerCut: BIOS, VMDK, a config ISO on SCSI. The power goes while the state
+// is made, again as soon as the machine has said who it is, and then stays.
+func powerCut(t *testing.T, w *world) {
+	cfg := w.config(t, "powercut", w.ignition.image(t, builder.VMDK), "vmdk")
+	cfg.CDBus, cfg.CDROMs = machine.SCSI, []string{w.ignition.file("lab2", "config.iso")}
+	n := w.start(t, cfg)
+	n.expect(regexp.MustCompile(`Starting (ingot-provision|.*Identity of the Machine)`), identityTime, saysPanic, saysStop, saysWho)
+	n.Kill()
+	t.Logf("power cut after %s", seconds(time.Since(n.began)))
+	n = w.start(t, cfg)
+	n.accepted("lab2", workerRoles)
+	n.Kill()
+	cfg.CDROMs = nil
+	n = w.start(t, cfg)
+	n.accepted("lab2", workerRoles)
+	n.login()
+	n.healthy("lab2", workerUnits)
+	n.silent(keys(t, w.ignition, "lab2"))
+}
+
+// configDrive: UEFI, raw, a cloud-config on a volume labelled config-2.
+func configDrive(t *testing.T, w *world) {
+	cfg := w.config(t, "configdrive", w.cloudInit.image(t, builder.Raw), "raw")
+	cfg.Firmware, cfg.CDROMs = machine.UEFI, []string{w.cloudInit.file("lab0", "config.iso")}
+	cloudConfig(t, w, cfg, "lab0", allRoles, controllerUnits)
+}
+
+// noCloud: BIOS, qcow2, a cloud-config on a volume labelled cidata.
+func noCloud(t *testing.T, w *world) {
+	cfg := w.config(t, "nocloud", w.cloudInit.image(t, builder.QCOW2), "qcow2")
+	cfg.CDROMs = []string{w.cloudInit.file("lab1", "cidata.iso")}
+	cloudConfig(t, w, cfg, "lab1", workerRoles, workerUnits)
+}
+
+func cloudConfig(t *testing.T, w *world, cfg machine.Config, name, roles string, units []string) {
+	n := w.start(t, cfg)
+	n.accepted(name, roles)
+	n.login()
+	n.healthy(name, units)
+	n.silent(keys(t, w.cloudInit, name))
+}
+
+// flippedByte: the machine must not run from a root of which one byte is
+// another.
+func flippedByte(t *testing.T, w *world) {
+	image := w.ignition.image(t, builder.Raw)
+	data, err := os.ReadFile(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, p := range w.ignition.manifest.Partitions {
+		if p.Label == "root" {
+			found = true
+			data[p.Offset+100] ^= 1 // in the first block, which every mount reads
+		}
+	}
+	if !found {
+		t.Fatal("the manifest has no partition root")
+	}
+	broken := filepath.Join(t.TempDir(), "broken.raw")
+	if err := os.WriteFile(broken, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := w.config(t, "flipped", broken, "raw")
+	cfg.CDROMs, cfg.NoReboot = []string{w.ignition.file("lab0", "config.iso")}, true
+	n := w.start(t, cfg)
+	line := n.expect(regexp.MustCompile(`(?i)verity.*corrupt|panic.*verity`), identityTime, saysWho)
+	t.Logf("after %s: %q", seconds(time.Since(n.began)), line.Text)
+	n.expect(regexp.MustCompile(`Kernel panic|the boot stops here`), time.Minute, saysWho)
+}
