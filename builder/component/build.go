@@ -158,6 +158,9 @@ func (g *goCommand) fetch(ctx context.Context, name string, modules []lock.Modul
 	}
 	found, err := g.download(ctx, args)
 	if err != nil {
+		if bad := mismatched(modules, err); len(bad) > 0 {
+			return &TamperedError{Modules: bad}
+		}
 		return fmt.Errorf("downloading modules: %w", err)
 	}
 	if err := judge(modules, found, g.cfg.Offline); err != nil {

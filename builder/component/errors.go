@@ -53,6 +53,22 @@ func titles(modules []lock.Module) string {
 	return strings.Join(names, ", ")
 }
 
+// mismatched finds the modules that the Go command refused before it looked at
+// each: "verifying path@version: checksum mismatch", or path@version/go.mod.
+func mismatched(modules []lock.Module, err error) []lock.Module {
+	if !strings.Contains(err.Error(), "checksum mismatch") {
+		return nil
+	}
+	var out []lock.Module
+	for _, m := range modules {
+		name := "verifying " + m.Path + "@" + m.Version
+		if strings.Contains(err.Error(), name+":") || strings.Contains(err.Error(), name+"/go.mod:") {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
 // judge compares what the Go command has downloaded with the lock.
 func judge(modules []lock.Module, found []download, offline bool) error {
 	tampered, missing := &TamperedError{}, &OfflineError{}
