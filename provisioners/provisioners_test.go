@@ -14,6 +14,7 @@ import (
 	"github.com/ingot-k8s/ingot/builder/lock"
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/internal/diag"
+	"github.com/ingot-k8s/ingot/internal/golden"
 	"github.com/ingot-k8s/ingot/pki"
 	"github.com/ingot-k8s/ingot/provisioners"
 	"github.com/ingot-k8s/ingot/provisioners/internal/sample"
@@ -230,6 +231,23 @@ func TestPackages(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestListenersDocumented: the reference lists what listens, and nothing else.
+func TestListenersDocumented(t *testing.T) {
+	c := load(t, clusters[0])
+	rows := []string{}
+	for _, l := range all(t, c) {
+		for _, s := range l.Listeners {
+			port := fmt.Sprint(s.Port)
+			if s.Port == 0 {
+				port = "any"
+			}
+			rows = append(rows, fmt.Sprintf("| `%s` | %s | %s/%s | %s | %s |\n", s.Program, s.Address, port, s.Proto, s.On, s.Purpose))
+		}
+	}
+	text := "\n| program | address | port | on | what for |\n| --- | --- | --- | --- | --- |\n" + strings.Join(rows, "")
+	golden.Section(t, "../docs/reference/listeners.md", "<!-- listeners: written by go test ./provisioners -update -->", "<!-- end of listeners -->", text)
 }
 
 func TestAllRefuses(t *testing.T) {

@@ -55,6 +55,13 @@ func Layer(c *cluster.Cluster) layer.Layer {
 			layer.Unit{Name: "open-vm-tools.service", WantedBy: []string{"multi-user.target"}}, // on VMware alone, by its own condition
 			layer.Unit{Name: "vgauth.service", Masked: true})                                   // logins from the hypervisor
 	}
+	for _, address := range []string{"127.0.0.53", "127.0.0.54"} { // the second answers without its own additions
+		for _, proto := range []string{"tcp", "udp"} {
+			l.Listeners = append(l.Listeners, layer.Listener{
+				Program: "systemd-resolved", Address: address, Port: 53, Proto: proto, Purpose: "the machine's resolver", On: "all nodes",
+			})
+		}
+	}
 	addSSH(&l, c)
 	return l
 }
