@@ -25,6 +25,18 @@ const (
 	guestinfoLimit = 64<<10 - 256
 )
 
+// TargetLimit is the most that a target takes of user data, in bytes; 0 means
+// as much as a drive holds.
+func TargetLimit(target string) int {
+	switch target {
+	case "digitalocean":
+		return digitalOceanLimit
+	case "esxi":
+		return guestinfoLimit
+	}
+	return 0
+}
+
 // TooLargeError is an identity that a target would not take.
 type TooLargeError struct {
 	Node   string

@@ -31,9 +31,10 @@ func addCloudInit(l *layer.Layer, c *cluster.Cluster) {
 // datasources lists where an identity may come from, in the order in which it
 // is looked for: drives first, then what is asked over the network. The list
 // has the targets' own sources only, so that no machine waits for a metadata
-// server that is not there.
+// server that is not there. A config drive comes first: where NoCloud does,
+// DigitalOcean says, its machines do not work ("Custom Images": requirements).
 func datasources(c *cluster.Cluster) []string {
-	list := []string{"NoCloud", "ConfigDrive"}
+	list := []string{"ConfigDrive", "NoCloud"}
 	if slices.Contains(c.Def.Image.Targets, "esxi") {
 		list = append(list, "VMware")
 	}

@@ -93,11 +93,11 @@ func TestCloudInit(t *testing.T) {
 	c.Def.Provisioning = cluster.ProvisioningCloudInit
 	l := of(c)
 	config := string(sample.File(t, l, "/etc/cloud/cloud.cfg.d/99-ingot.cfg"))
-	if !strings.Contains(config, "datasource_list: [NoCloud, ConfigDrive, VMware, DigitalOcean, None]\n") {
+	if !strings.Contains(config, "datasource_list: [ConfigDrive, NoCloud, VMware, DigitalOcean, None]\n") {
 		t.Error(config)
 	}
 	c.Def.Image.Targets = []string{"qemu"}
-	if text := string(sample.File(t, of(c), "/etc/cloud/cloud.cfg.d/99-ingot.cfg")); !strings.Contains(text, "[NoCloud, ConfigDrive, None]") {
+	if text := string(sample.File(t, of(c), "/etc/cloud/cloud.cfg.d/99-ingot.cfg")); !strings.Contains(text, "[ConfigDrive, NoCloud, None]") {
 		t.Error(text)
 	}
 	tool := need.Tool(t, "cloud-init")
