@@ -64,6 +64,27 @@ func (s *State) Solve(ctx context.Context, names []string, pins map[string]strin
 	return packages, nil
 }
 
+// Find finds the package files of names alone, without what these depend on.
+// Versions in pins are kept as by Solve. The result is ordered by name.
+func (s *State) Find(ctx context.Context, names []string, pins map[string]string) ([]Package, error) {
+	if err := s.pin(pins); err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	argv := append([]string{"apt-get", "download", "--print-uris", "-q", "-o", "Acquire::ForceHash=sha256", "--"}, names...)
+	if err := s.run(ctx, &out, argv...); err != nil {
+		return nil, fmt.Errorf("finding packages: %w", err)
+	}
+	packages, err := s.parseURIs(out.String())
+	if err != nil {
+		return nil, fmt.Errorf("finding packages: %w", err)
+	}
+	if len(packages) != len(names) {
+		return nil, fmt.Errorf("finding packages: apt gave %d of %d", len(packages), len(names))
+	}
+	return packages, nil
+}
+
 // pin makes apt prefer the given versions, above all others (apt_preferences(5)).
 func (s *State) pin(pins map[string]string) error {
 	names := make([]string, 0, len(pins))

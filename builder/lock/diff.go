@@ -9,7 +9,7 @@ import (
 // Change is one input that differs between two locks. An empty Old means that
 // it is new, an empty New that it is gone.
 type Change struct {
-	Kind string `json:"kind"` // debian, package, go, component, image
+	Kind string `json:"kind"` // debian, package, boot, go, component, image
 	Name string `json:"name"`
 	Old  string `json:"old,omitempty"`
 	New  string `json:"new,omitempty"`
@@ -42,6 +42,8 @@ func Diff(before, after *Lock) []Change {
 		out = append(out, c)
 	}
 	out = append(out, compare("package", before.Debian.Packages, after.Debian.Packages,
+		func(p Package) (string, string, string) { return p.Name, p.Version, p.SHA256 })...)
+	out = append(out, compare("boot", before.Debian.Boot, after.Debian.Boot,
 		func(p Package) (string, string, string) { return p.Name, p.Version, p.SHA256 })...)
 	out = append(out, diffPrograms(&before.Programs, &after.Programs)...)
 	return append(out, compare("image", before.Images, after.Images,

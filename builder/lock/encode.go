@@ -26,10 +26,9 @@ func (l *Lock) Encode() []byte {
 	for _, name := range l.Debian.Requested {
 		fmt.Fprintf(&b, "    - %s\n", text(name))
 	}
-	b.WriteString("  packages:\n")
-	for _, p := range l.Debian.Packages {
-		line(&b, 4, "name", p.Name, "version", p.Version, "arch", p.Architecture, "archive", p.Archive,
-			"file", p.File, "size", fmt.Sprint(p.Size), "sha256", p.SHA256)
+	encodePackages(&b, "packages", l.Debian.Packages)
+	if len(l.Debian.Boot) > 0 {
+		encodePackages(&b, "boot", l.Debian.Boot)
 	}
 	l.Programs.encode(&b)
 	section(&b, "images", len(l.Images))
@@ -37,6 +36,14 @@ func (l *Lock) Encode() []byte {
 		line(&b, 2, "reference", i.Reference, "digest", i.Digest)
 	}
 	return []byte(b.String())
+}
+
+func encodePackages(b *strings.Builder, name string, packages []Package) {
+	b.WriteString("  " + name + ":\n")
+	for _, p := range packages {
+		line(b, 4, "name", p.Name, "version", p.Version, "arch", p.Architecture, "archive", p.Archive,
+			"file", p.File, "size", fmt.Sprint(p.Size), "sha256", p.SHA256)
+	}
 }
 
 func section(b *strings.Builder, name string, items int) {

@@ -29,6 +29,18 @@ type Debian struct {
 	Release   int      // 12 or 13
 	Requested []string // the packages that were asked for; the others are there because these need them
 	Packages  []Package
+	Boot      []Package // files that boot loaders are taken from; not installed
+}
+
+// Files are all package files, each once.
+func (d *Debian) Files() []Package {
+	out := slices.Clone(d.Packages)
+	for _, p := range d.Boot {
+		if !slices.ContainsFunc(d.Packages, func(o Package) bool { return o.SHA256 == p.SHA256 }) {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // Package is one Debian package file.
@@ -51,7 +63,9 @@ type Image struct {
 // sortAll brings the lists into the one order that a lock is written in.
 func (l *Lock) sortAll() {
 	slices.Sort(l.Debian.Requested)
-	sort.Slice(l.Debian.Packages, func(a, b int) bool { return l.Debian.Packages[a].Name < l.Debian.Packages[b].Name })
+	for _, list := range [][]Package{l.Debian.Packages, l.Debian.Boot} {
+		sort.Slice(list, func(a, b int) bool { return list[a].Name < list[b].Name })
+	}
 	l.Programs.sort()
 	slices.SortFunc(l.Images, func(a, b Image) int { return strings.Compare(a.Reference+"@"+a.Digest, b.Reference+"@"+b.Digest) })
 }
@@ -59,7 +73,7 @@ func (l *Lock) sortAll() {
 // versions maps the packages' names to their versions.
 func (l *Lock) versions() map[string]string {
 	out := make(map[string]string, len(l.Debian.Packages))
-	for _, p := range l.Debian.Packages {
+	for _, p := range l.Debian.Files() {
 		out[p.Name] = p.Version
 	}
 	return out

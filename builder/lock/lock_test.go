@@ -27,6 +27,9 @@ func sample() *Lock {
 				{Name: "libc++", Version: "1:8.1~a+b", Architecture: "all", SHA256: sum, Size: 3, Archive: "security", File: "pool/l.deb"},
 				{Name: "curl", Version: "1e3", Architecture: "amd64", SHA256: sum, Size: 1, Archive: "security", File: "pool/c.deb"},
 			},
+			Boot: []Package{
+				{Name: "grub-pc-bin", Version: "2.12-9", Architecture: "amd64", SHA256: sum, Size: 7, Archive: "main", File: "pool/g.deb"},
+			},
 		},
 		Programs: Programs{
 			Toolchain: "go1.26.8",
@@ -173,7 +176,7 @@ func TestDiff(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got := Diff(nil, before); len(got) != 10 || got[0].String() != "debian release: new, 13" {
+	if got := Diff(nil, before); len(got) != 11 || got[0].String() != "debian release: new, 13" {
 		t.Errorf("against no lock: %v", got)
 	}
 }

@@ -77,6 +77,7 @@ func (r *reader) debian(n *yaml.Node, at string) (d Debian) {
 		"release":   func(n *yaml.Node, at string) { d.Release = int(r.number(n, at, 12, 13)) },
 		"requested": func(n *yaml.Node, at string) { d.Requested = list(r, n, at, r.name) },
 		"packages":  func(n *yaml.Node, at string) { d.Packages = list(r, n, at, r.debianPackage) },
+		"boot?":     func(n *yaml.Node, at string) { d.Boot = list(r, n, at, r.debianPackage) },
 	})
 	has := map[string]bool{}
 	for _, p := range d.Packages {

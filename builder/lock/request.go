@@ -117,5 +117,37 @@ func requested(c *cluster.Cluster) []string {
 
 // Fits reports whether the lock has what the definition asks for, and no more.
 func (l *Lock) Fits(c *cluster.Cluster) bool {
-	return l.Debian.Release == c.Def.Image.Debian && slices.Equal(l.Debian.Requested, requested(c)) && l.programsFit(c)
+	return l.Debian.Release == c.Def.Image.Debian && slices.Equal(l.Debian.Requested, requested(c)) && l.hasBoot() && l.programsFit(c)
+}
+
+// BootPackages lists what boot loaders are taken from: GRUB for BIOS and what
+// makes its image, GRUB for UEFI and, for machines with Secure Boot, what starts
+// it, all as Debian has signed them.
+func BootPackages() []string {
+	return []string{"grub-common", "grub-efi-amd64-signed", "grub-pc-bin", "shim-helpers-amd64-signed", "shim-signed"}
+}
+
+// hasBoot reports whether the lock has what boot loaders are taken from.
+func (l *Lock) hasBoot() bool {
+	for _, name := range BootPackages() {
+		if !slices.ContainsFunc(l.Debian.Boot, func(p Package) bool { return p.Name == name }) {
+			return false
+		}
+	}
+	return true
+}
+
+// PackagesOf lists the packages of a component whose source is debian.
+func PackagesOf(component string) []string { return slices.Clone(componentPackages[component]) }
+
+// Version is that of the first of the packages that is there; empty if none is.
+func (d *Debian) Version(names ...string) string {
+	for _, name := range names {
+		for _, p := range d.Packages {
+			if p.Name == name {
+				return p.Version
+			}
+		}
+	}
+	return ""
 }

@@ -69,12 +69,11 @@ func Make(ctx context.Context, c *cluster.Cluster, o Options) (*Lock, error) {
 		return nil, err
 	}
 	l := &Lock{Debian: Debian{Release: c.Def.Image.Debian, Requested: requested(c)}}
-	for _, p := range found {
-		l.Debian.Packages = append(l.Debian.Packages, Package{
-			Name: p.Name, Version: p.Version, Architecture: p.Architecture, SHA256: p.SHA256,
-			Size: p.Size, Archive: string(p.Archive), File: p.File,
-		})
+	loaders, err := state.Find(ctx, BootPackages(), pins)
+	if err != nil {
+		return nil, err
 	}
+	l.Debian.Packages, l.Debian.Boot = packages(found), packages(loaders)
 	if o.Old != nil {
 		l.Programs, l.Images = o.Old.Programs, o.Old.Images
 	}
@@ -105,6 +104,18 @@ func Make(ctx context.Context, c *cluster.Cluster, o Options) (*Lock, error) {
 		l.Date = o.Old.Date
 	}
 	return l, nil
+}
+
+// packages gives what apt found the form of a lock.
+func packages(found []apt.Package) []Package {
+	var out []Package
+	for _, p := range found {
+		out = append(out, Package{
+			Name: p.Name, Version: p.Version, Architecture: p.Architecture, SHA256: p.SHA256,
+			Size: p.Size, Archive: string(p.Archive), File: p.File,
+		})
+	}
+	return out
 }
 
 // Open prepares apt for a cluster in dir, an empty folder: with the mirror of
@@ -155,12 +166,12 @@ func (o *Options) pins(c *cluster.Cluster) map[string]string {
 	}
 	pins := o.Old.versions()
 	sources := map[string]bool{}
-	for _, p := range o.Old.Debian.Packages {
+	for _, p := range o.Old.Debian.Files() {
 		if slices.Contains(o.Update, p.Name) {
 			sources[p.source()] = true
 		}
 	}
-	for _, p := range o.Old.Debian.Packages {
+	for _, p := range o.Old.Debian.Files() {
 		if sources[p.source()] {
 			delete(pins, p.Name)
 		}
@@ -244,7 +255,7 @@ func (e *GoneError) Hint() string { return GoneHint }
 // kept finds pinned versions that apt could not keep.
 func kept(l *Lock, pins map[string]string) error {
 	var gone []string
-	for _, p := range l.Debian.Packages {
+	for _, p := range l.Debian.Files() {
 		if was := pins[p.Name]; was != "" && was != p.Version {
 			gone = append(gone, p.Name+" "+was)
 		}

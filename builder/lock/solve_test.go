@@ -82,6 +82,9 @@ func (w *world) packages(version string) []debrepo.Package {
 	for _, r := range Requests(w.cluster) {
 		out = append(out, debrepo.Package{Name: r.Name, Version: version})
 	}
+	for _, name := range BootPackages() {
+		out = append(out, debrepo.Package{Name: name, Version: version})
+	}
 	i := slices.IndexFunc(out, func(p debrepo.Package) bool { return p.Name == "extra" })
 	out[i].Depends, out[i].Provides = "dependency (>= "+version+")", "virtual"
 	return append(out, debrepo.Package{Name: "dependency", Version: version})

@@ -49,7 +49,7 @@ func archive(ts *testscript.TestScript, neg bool, args []string) {
 			packages = append(packages, debrepo.Package{Name: r.Name, Version: args[0]})
 		}
 	}
-	for _, name := range args[1:] {
+	for _, name := range append(lock.BootPackages(), args[1:]...) {
 		packages = append(packages, debrepo.Package{Name: name, Version: args[0]})
 	}
 	ctx, dir := context.Background(), ts.MkAbs("archive")
