@@ -79,7 +79,7 @@ test: setup vet ## Run all tests, against the real programs; as root none is ski
 	go test ./...
 
 .PHONY: e2e
-e2e: setup ## Bake images and boot them in QEMU: 10 to 20 minutes without KVM; RUN=Life boots one kind of machine
+e2e: setup build ## Bake images and boot them in QEMU: 10 to 20 minutes without KVM; RUN=Life boots one kind of machine
 	INGOT_E2E_DIR='$(CACHE)/e2e' go test -count=1 -v -timeout 90m -parallel 2 -run 'TestBoot/$(RUN)' ./e2e/boot
 
 .PHONY: lint

@@ -37,10 +37,9 @@ for target in $(systemctl list-units --plain --no-legend --state=active 'ingot-*
 	for unit in $(systemctl show -p Wants --value "$target"); do
 		case $(systemctl show -p ActiveState,ConditionResult --value "$unit" | tr '\n' ' ') in
 		'active '* | *' no ') ;;
-		*) echo "$unit: $(systemctl is-active "$unit")"; bad=yes ;;
-		esac
-	done
-done
+		*) bad="$bad $unit" ;;
+		esac; done; done
+echo "not active:$bad"
 [ -z "$bad" ]`, serviceTime)
 	if failed := strings.TrimSpace(n.run("systemctl list-units --failed --plain --no-legend")); failed != "" {
 		n.t.Errorf("failed units:\n%s\n%s", failed, n.run("journalctl -b --no-pager -p warning | tail -n 40"))

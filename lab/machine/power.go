@@ -91,6 +91,9 @@ func (m *Machine) Wait(ctx context.Context) error {
 // Reason is why the machine has ended, in QEMU's words: "guest-shutdown",
 // "guest-reset" with NoReboot, "guest-panic"; empty after Kill.
 func (m *Machine) Reason() string {
+	if m.Ended() {
+		<-m.monitor.gone // the last event may still be on its way
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.reason

@@ -21,6 +21,8 @@ type monitor struct {
 	pending map[int]chan reply
 	closed  error // why no more answers come
 
+	gone chan struct{} // closed when all has been received
+
 	// event is called with what comes by itself, one at a time.
 	event func(name string, data json.RawMessage)
 }
@@ -52,12 +54,13 @@ func newMonitor(conn net.Conn, event func(string, json.RawMessage)) (*monitor, e
 	if greeting.Greeting == nil {
 		return nil, errors.New("reading QMP's greeting: there is something else")
 	}
-	m := &monitor{conn: conn, send: json.NewEncoder(conn), pending: map[int]chan reply{}, event: event}
+	m := &monitor{conn: conn, send: json.NewEncoder(conn), pending: map[int]chan reply{}, gone: make(chan struct{}), event: event}
 	go m.receive(received)
 	return m, nil
 }
 
 func (m *monitor) receive(received *json.Decoder) {
+	defer close(m.gone)
 	for {
 		var got message
 		if err := received.Decode(&got); err != nil {

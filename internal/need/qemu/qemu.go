@@ -65,7 +65,7 @@ func Dir(t testing.TB) string {
 			t.Fatal(err)
 		}
 	}
-	dir, err := os.MkdirTemp(parent, "ingot-machine-")
+	dir, err := os.MkdirTemp(parent, "ingot-machine-") //nolint:usetesting // the logs outlive the test
 	if err != nil {
 		t.Fatal(err)
 	}
