@@ -10,16 +10,6 @@ import (
 	"github.com/ingot-k8s/ingot/images/gpt"
 )
 
-// GRUB is the boot loader, as GRUB files of Debian's packages (see LoadGRUB).
-type GRUB struct {
-	Boot []byte // boot.img for i386-pc
-	Core []byte // core.img for i386-pc, which reads its config from the ESP of its own disk
-
-	Shim []byte // for UEFI; signed, so that machines with Secure Boot take it
-	EFI  []byte // GRUB for UEFI; signed, too
-	MOK  []byte // for owners' own keys; signed, too
-}
-
 // espMin is the least size of the ESP: room for the kernel, initrd and boot
 // loaders of a later release.
 const espMin = 96 << 20

@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/ingot-k8s/ingot/builder/boot/basefs"
 )
 
 // modules are those of the base's kernel.
@@ -20,8 +22,8 @@ type modules struct {
 const moduleDir = "usr/lib/modules"
 
 // readModules reads what depmod wrote for the only kernel of the base.
-func readModules(t *tree) (*modules, error) {
-	versions := t.list(moduleDir)
+func readModules(t *basefs.FS) (*modules, error) {
+	versions := t.List(moduleDir)
 	if len(versions) != 1 {
 		return nil, fmt.Errorf("the base has %d kernels (%s), which has to be 1", len(versions), strings.Join(versions, ", "))
 	}
@@ -29,7 +31,7 @@ func readModules(t *tree) (*modules, error) {
 		dir: path.Join(moduleDir, versions[0]), version: versions[0],
 		files: map[string]string{}, needs: map[string][]string{}, builtin: map[string]bool{},
 	}
-	deps, err := t.read(path.Join(m.dir, "modules.dep"))
+	deps, err := t.ReadFile(path.Join(m.dir, "modules.dep"))
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +43,7 @@ func readModules(t *tree) (*modules, error) {
 		m.files[moduleName(file)] = file
 		m.needs[file] = strings.Fields(needs)
 	}
-	builtin, err := t.read(path.Join(m.dir, "modules.builtin"))
+	builtin, err := t.ReadFile(path.Join(m.dir, "modules.builtin"))
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package initrd
+package basefs
 
 import (
 	"debug/elf"
@@ -13,9 +13,10 @@ import (
 // where libraries of systemd are, which find each other as they are loaded.
 var libraryDirs = []string{"usr/lib/x86_64-linux-gnu", "usr/lib", "usr/lib/x86_64-linux-gnu/systemd", "usr/lib/systemd"}
 
-// libraries lists what an ELF file needs before it can run: its loader and its
-// libraries, but not theirs. Another file needs nothing.
-func libraries(t *tree, name string, r io.ReaderAt) ([]string, error) {
+// Libraries lists what an ELF file needs before it can run: its loader and its
+// libraries, but not theirs. name is where the file is. A file of another kind
+// needs nothing.
+func (t *FS) Libraries(name string, r io.ReaderAt) ([]string, error) {
 	var magic [4]byte
 	if _, err := r.ReadAt(magic[:], 0); errors.Is(err, io.EOF) || err == nil && string(magic[:]) != elf.ELFMAG {
 		return nil, nil
@@ -33,7 +34,7 @@ func libraries(t *tree, name string, r io.ReaderAt) ([]string, error) {
 			if err != nil {
 				return nil, err
 			}
-			needed = append(needed, clean(strings.TrimRight(string(interp), "\x00")))
+			needed = append(needed, Clean(strings.TrimRight(string(interp), "\x00")))
 		}
 	}
 	names, err := f.ImportedLibraries()
@@ -64,16 +65,16 @@ func runPath(f *elf.File, name string) ([]string, error) {
 		}
 		for _, value := range values {
 			for dir := range strings.SplitSeq(value, ":") {
-				dirs = append(dirs, clean(strings.ReplaceAll(dir, "$ORIGIN", path.Dir("/"+name))))
+				dirs = append(dirs, Clean(strings.ReplaceAll(dir, "$ORIGIN", path.Dir("/"+name))))
 			}
 		}
 	}
 	return dirs, nil
 }
 
-func find(t *tree, dirs []string, library string) (string, error) {
+func find(t *FS, dirs []string, library string) (string, error) {
 	for _, dir := range dirs {
-		if name := path.Join(dir, library); t.has(name) {
+		if name := path.Join(dir, library); t.Has(name) {
 			return name, nil
 		}
 	}
