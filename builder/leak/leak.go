@@ -32,8 +32,9 @@ import (
 // Secret is a value that must be nowhere in a tree, as it is or in hexadecimal
 // or Base64, whatever stands around it.
 //
-// Of a long value, 32 bytes from its middle are looked for. Private keys are
-// given by [Key], because of their usual encodings most is not secret.
+// Of a long value, 32 bytes from its middle are looked for. Of a private key,
+// the value is its private number (the scalar, or a prime): it is in every
+// encoding of the key, of which most else is not secret.
 type Secret struct {
 	Name  string // for people, such as "lab0: apiserver key"
 	Value []byte // at least MinValue bytes

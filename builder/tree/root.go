@@ -98,8 +98,6 @@ func (t entries) fixed() error {
 	t["/etc/hosts"] = file("/etc/hosts", 0o644, []byte(hosts))
 	t["/etc/resolv.conf"] = link("/etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf")
 	delete(t, "/etc/hostname")
-	const preset = "/usr/lib/systemd/system-preset/99-ingot.preset"
-	t[preset] = file(preset, 0o644, []byte("# What runs is decided when the image is made: see the links in *.wants.\ndisable *\n"))
 	return nil
 }
 
