@@ -90,19 +90,27 @@ func firmwareConfig(t *testing.T, w *world) {
 }
 
 // powerCut: BIOS, VMDK, a config ISO on SCSI. The power goes while the state
-// is made, again as soon as the machine has said who it is, and then stays.
+// partition is made, when it is mounted and Ignition is about to write, and as
+// soon as the machine has said who it is; then it stays.
 func powerCut(t *testing.T, w *world) {
 	cfg := w.config(t, "powercut", w.ignition.image(t, builder.VMDK), "vmdk")
 	cfg.CDBus, cfg.CDROMs = machine.SCSI, []string{w.ignition.file("lab2", "config.iso")}
-	n := w.start(t, cfg)
-	n.expect(regexp.MustCompile(`Starting (ingot-provision|.*Identity of the Machine)`), identityTime, saysPanic, saysStop, saysWho)
-	n.Kill()
-	t.Logf("power cut after %s", seconds(time.Since(n.began)))
-	n = w.start(t, cfg)
-	n.accepted("lab2", workerRoles)
-	n.Kill()
+	for _, cut := range []struct {
+		at    *regexp.Regexp
+		delay time.Duration
+	}{
+		{regexp.MustCompile(`device-mapper: .*verity|verity: .* using`), 3 * time.Second},
+		{regexp.MustCompile(`EXT4-fs \(\w+\): mounted`), time.Second},
+		{saysWho, 0},
+	} {
+		n := w.start(t, cfg)
+		line := n.expect(cut.at, identityTime, saysPanic, saysStop, saysRefused)
+		time.Sleep(cut.delay) // what is to be interrupted says nothing
+		n.Kill()
+		t.Logf("power cut after %s, %s after %q", seconds(time.Since(n.began)), cut.delay, line.Text)
+	}
 	cfg.CDROMs = nil
-	n = w.start(t, cfg)
+	n := w.start(t, cfg)
 	n.accepted("lab2", workerRoles)
 	n.login()
 	n.healthy("lab2", workerUnits)
