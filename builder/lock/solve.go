@@ -27,7 +27,7 @@ type Options struct {
 
 	Old       *Lock    // the lock there is, or nil
 	UpdateAll bool     // take today's version of everything
-	Update    []string // take today's version of these packages or components
+	Update    []string // take today's version of these packages or components, or of the toolchain
 
 	// Programs finds what the components are made of that are no Debian
 	// packages, keeping what the old lock has of those that are not to be
@@ -137,7 +137,7 @@ func Open(ctx context.Context, dir string, c *cluster.Cluster, runner run.Runner
 func (o *Options) check() error {
 	var packages []string
 	for _, name := range o.Update {
-		known := o.Old != nil && (o.Old.versions()[name] != "" || o.Old.has(name))
+		known := o.Old != nil && (o.Old.versions()[name] != "" || o.Old.has(name) || name == "toolchain" && o.Old.Toolchain != "")
 		for _, p := range componentPackages[name] {
 			if o.Old != nil && o.Old.versions()[p] != "" {
 				packages = append(packages, p)

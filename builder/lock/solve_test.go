@@ -227,7 +227,7 @@ func TestMakeUpdates(t *testing.T) {
 		t.Errorf("--update nothing: %v", err)
 	}
 
-	o.Update = []string{"coredns", "cni"} // one from a module, one by its package
+	o.Update = []string{"coredns", "cni", "toolchain"} // one from a module, one by its package
 	l = w.make(o)
 	if diff := cmp.Diff([]string{"package containernetworking-plugins: 1 -> 2", "component coredns: v1.14.7 -> v1.14.7 (modules changed: 1)"}, changes(old, l)); diff != "" {
 		t.Errorf("--update coredns cni (-want +got):\n%s", diff)
