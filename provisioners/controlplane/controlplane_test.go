@@ -30,6 +30,13 @@ func TestOwnFlags(t *testing.T) {
 	sample.OwnFlags(t, controlplane.Layer, "kube-scheduler.service", "scheduler", cluster.OwnFlags("scheduler"))
 }
 
+// TestKnownFlags asks the commands themselves.
+func TestKnownFlags(t *testing.T) {
+	for _, name := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
+		sample.KnownFlags(t, controlplane.Layer, name+".service", name)
+	}
+}
+
 func unit(t *testing.T, c *cluster.Cluster, name string) string {
 	t.Helper()
 	return string(sample.File(t, controlplane.Layer(c), "/usr/lib/systemd/system/"+name))

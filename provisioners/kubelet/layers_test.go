@@ -1,12 +1,11 @@
 package kubelet_test
 
 import (
-	"slices"
+	"maps"
 	"testing"
 
 	"github.com/ingot-k8s/ingot/provisioners"
 	"github.com/ingot-k8s/ingot/provisioners/internal/sample"
-	"github.com/ingot-k8s/ingot/provisioners/layer"
 )
 
 // kernelSettings are what the kubelet insists on with protectKernelDefaults
@@ -25,40 +24,22 @@ var kernelSettings = map[string]string{
 	"vm.panic_on_oom":                     "0",
 }
 
-// TestAmongOtherLayers: all layers go together, and the others bring what the
-// kubelet does not start without.
-func TestAmongOtherLayers(t *testing.T) {
+// TestKernelSettings: without them the kubelet does not start.
+func TestKernelSettings(t *testing.T) {
 	for _, name := range sample.Names() {
-		t.Run(name, func(t *testing.T) {
-			c := sample.Cluster(t, name)
-			layers, err := provisioners.All(c, sample.Public(c))
-			if err != nil {
-				t.Fatal(err)
+		c := sample.Cluster(t, name)
+		layers, err := provisioners.All(c, sample.Public(c))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sysctls := map[string]string{}
+		for _, l := range layers {
+			maps.Copy(sysctls, l.Sysctls)
+		}
+		for key, want := range kernelSettings {
+			if sysctls[key] != want {
+				t.Errorf("%s: %s is %q, want %q", name, key, sysctls[key], want)
 			}
-			if _, err := layer.Merge(layers...); err != nil {
-				t.Error(err)
-			}
-			if _, err := layer.Users(layers...); err != nil {
-				t.Error(err)
-			}
-			sysctls := map[string]string{}
-			var names []string
-			for _, l := range layers {
-				names = append(names, l.Name)
-				for key, value := range l.Sysctls {
-					sysctls[key] = value
-				}
-			}
-			for key, want := range kernelSettings {
-				if sysctls[key] != want {
-					t.Errorf("%s is %q, want %q", key, sysctls[key], want)
-				}
-			}
-			for _, want := range []string{"etcd", "containerd", "kubelet", "proxy", "controlplane"} {
-				if !slices.Contains(names, want) {
-					t.Errorf("the layer %s is not among %q", want, names)
-				}
-			}
-		})
+		}
 	}
 }

@@ -22,6 +22,12 @@ func TestOwnFlags(t *testing.T) {
 		"conntrack-max-per-core", "oom-score-adj", "proxy-mode")
 }
 
+// TestKnownFlags asks kube-proxy itself. TestStart of the layer controlplane
+// starts it.
+func TestKnownFlags(t *testing.T) {
+	sample.KnownFlags(t, proxy.Layer, "kube-proxy.service", "kube-proxy")
+}
+
 // TestDefaultsGiveWay: a flag of the definition is there once, with its value.
 func TestDefaultsGiveWay(t *testing.T) {
 	c := sample.Parse(t, "")
