@@ -44,42 +44,69 @@ func hexSum(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// TestSingle takes a program by its address, and by its file.
-func TestSingle(t *testing.T) {
-	good, arm := program(t), program(t, "GOARCH=arm64")
-	served := good
-	asked := 0
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		asked++
-		_, _ = w.Write(served)
+// shop has a program by address and a folder that one by file lies in.
+type shop struct {
+	t      *testing.T
+	served []byte
+	asked  int
+	server *httptest.Server
+	cache  *fetch.Cache
+	folder string
+}
+
+const (
+	byAddress = `url, url: "ADDRESS/runc.amd64"`
+	byFile    = "file, file: runc"
+)
+
+func newShop(t *testing.T) *shop {
+	t.Helper()
+	s := &shop{t: t, folder: t.TempDir()}
+	s.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		s.asked++
+		_, _ = w.Write(s.served)
 	}))
-	defer server.Close()
-	cache, err := fetch.OpenCache(t.TempDir())
-	if err != nil {
+	t.Cleanup(s.server.Close)
+	var err error
+	if s.cache, err = fetch.OpenCache(t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
-	folder := t.TempDir()
-	build := func(source string, content []byte, offline bool) (string, error) {
-		t.Helper()
-		text := definition + "components: {runc: {source: " + source + ", sha256: " + hexSum(content) + "}}\n"
-		c := parse(t, strings.ReplaceAll(text, "ADDRESS", server.URL))
-		c.Dir = folder
-		dir := t.TempDir()
-		out, err := Build(t.Context(), c, &lock.Lock{}, Config{Cache: cache, Offline: offline, Environ: os.Environ()}, "runc", dir)
-		if err != nil {
-			return "", err
-		}
-		if p := out.Programs[0]; len(out.Programs) != 1 || p.Path != "/usr/sbin/runc" || p.Mode != 0o755 {
-			t.Errorf("%+v", out)
-		}
-		return filepath.Join(dir, out.Programs[0].File), nil
+	return s
+}
+
+// build makes runc of a source that is to have this content, and gives its path.
+func (s *shop) build(source string, content []byte, offline bool) (string, error) {
+	s.t.Helper()
+	text := definition + "components: {runc: {source: " + source + ", sha256: " + hexSum(content) + "}}\n"
+	c := parse(s.t, strings.ReplaceAll(text, "ADDRESS", s.server.URL))
+	c.Dir = s.folder
+	dir := s.t.TempDir()
+	out, err := Build(s.t.Context(), c, &lock.Lock{}, Config{Cache: s.cache, Offline: offline, Environ: os.Environ()}, "runc", dir)
+	if err != nil {
+		return "", err
 	}
-	const address, file = `url, url: "ADDRESS/runc.amd64"`, "file, file: runc"
-	if _, err := build(address, good, true); err == nil || asked != 0 || !strings.Contains(err.Error(), "downloads are forbidden") {
-		t.Errorf("offline, with nothing in the cache: %v, asked %d times", err, asked)
+	if p := out.Programs[0]; len(out.Programs) != 1 || p.Path != "/usr/sbin/runc" || p.Mode != 0o755 {
+		s.t.Errorf("%+v", out)
+	}
+	return filepath.Join(dir, out.Programs[0].File), nil
+}
+
+func (s *shop) refused(name, source string, content []byte, want string) {
+	s.t.Helper()
+	if _, err := s.build(source, content, false); err == nil || !strings.Contains(err.Error(), want) {
+		s.t.Errorf("%s: got %v\nwant %q", name, err, want)
+	}
+}
+
+func TestByAddress(t *testing.T) {
+	good, arm := program(t), program(t, "GOARCH=arm64")
+	s := newShop(t)
+	s.served = good
+	if _, err := s.build(byAddress, good, true); err == nil || s.asked != 0 || !strings.Contains(err.Error(), "downloads are forbidden") {
+		t.Errorf("offline, with nothing in the cache: %v, asked %d times", err, s.asked)
 	}
 	for _, offline := range []bool{false, true, false} {
-		path, err := build(address, good, offline)
+		path, err := s.build(byAddress, good, offline)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,38 +114,38 @@ func TestSingle(t *testing.T) {
 			t.Errorf("it says %q", got)
 		}
 	}
-	if asked != 1 {
-		t.Errorf("fetched %d times", asked)
+	if s.asked != 1 {
+		t.Errorf("fetched %d times", s.asked)
 	}
-	refused := func(name, source string, content []byte, want string) {
-		t.Helper()
-		if _, err := build(source, content, false); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: got %v\nwant %q", name, err, want)
-		}
-	}
-	served = arm
-	refused("another program", address, []byte("other"), `making component "runc": refused, because the SHA-256 of `+server.URL+"/runc.amd64 is "+hexSum(arm))
-	refused("another machine", address, arm, "no program for amd64")
-	served = []byte("#!/bin/sh\n")
-	refused("a script", address, served, "want one static executable for amd64")
-	refused("no file", file, good, "there is no file")
+	s.served = arm
+	s.refused("another program", byAddress, []byte("other"),
+		`making component "runc": refused, because the SHA-256 of `+s.server.URL+"/runc.amd64 is "+hexSum(arm))
+	s.refused("another machine", byAddress, arm, "no program for amd64")
+	s.served = []byte("#!/bin/sh\n")
+	s.refused("a script", byAddress, s.served, "want one static executable for amd64")
+}
 
-	if err := os.WriteFile(filepath.Join(folder, "runc"), good, 0o600); err != nil {
+func TestByFile(t *testing.T) {
+	good := program(t)
+	s := newShop(t)
+	file := filepath.Join(s.folder, "runc")
+	s.refused("no file", byFile, good, "there is no file")
+	if err := os.WriteFile(file, good, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	path, err := build(file, good, true)
+	path, err := s.build(byFile, good, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, path, filepath.Join(folder, "runc"))
+	same(t, path, file)
 	var differs *DifferentError
-	if _, err := build(file, arm, true); !errors.As(err, &differs) || differs.Got != hexSum(good) || differs.From != "runc" {
+	if _, err := s.build(byFile, []byte("other"), true); !errors.As(err, &differs) || differs.Got != hexSum(good) || differs.From != "runc" {
 		t.Errorf("another file: %v", err)
 	}
-	if err := errors.Join(os.Remove(filepath.Join(folder, "runc")), os.Symlink("/bin/true", filepath.Join(folder, "runc"))); err != nil {
+	if err := errors.Join(os.Remove(file), os.Symlink("/bin/true", file)); err != nil {
 		t.Fatal(err)
 	}
-	refused("a link that leads out", file, good, "escapes")
+	s.refused("a link that leads out", byFile, good, "escapes")
 }
 
 // TestKey: each input of a program changes its key, and nothing else does.
