@@ -11,12 +11,18 @@ import (
 	"strings"
 )
 
+// Secret is a value that must be nowhere but in the store and the identities.
+type Secret struct {
+	Name  string // for people, such as "nodes/lab0: apiserver"
+	Value []byte
+}
+
 // Secrets decrypts the whole store and gives what of it must be nowhere else,
 // to look for it by value: the private number of each key, which is in every
 // encoding of it (the scalar of ECDSA keys, the first prime of RSA keys), and
 // other secrets as they are. The order is that of the files.
-func (s *Store) Secrets() ([][]byte, error) {
-	var out [][]byte
+func (s *Store) Secrets() ([]Secret, error) {
+	var out []Secret
 	err := filepath.WalkDir(s.dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, suffix) {
 			return err
@@ -34,7 +40,7 @@ func (s *Store) Secrets() ([][]byte, error) {
 			return err
 		}
 		for _, e := range opened {
-			out = append(out, essence(e.block))
+			out = append(out, Secret{Name: h.holder + ": " + e.name, Value: essence(e.block)})
 		}
 		return nil
 	})

@@ -21,10 +21,10 @@ func TestSecrets(t *testing.T) {
 	}
 	in := func(data []byte) bool {
 		for _, s := range found {
-			if len(s) < 32 {
-				t.Fatalf("a secret of %d bytes would be found anywhere", len(s))
+			if len(s.Value) < 32 {
+				t.Fatalf("secret %q of %d bytes would be found anywhere", s.Name, len(s.Value))
 			}
-			if bytes.Contains(data, s) {
+			if bytes.Contains(data, s.Value) {
 				return true
 			}
 		}

@@ -97,8 +97,9 @@ type Store struct {
 	// be nil.
 	Wait func(step string)
 
-	dir  string
-	held *os.File
+	dir     string
+	held    *os.File
+	release func() // of a folder of records that is not kept; may be nil
 }
 
 // Open opens the steps of a cache. As long as the store is open, nothing that
@@ -115,8 +116,28 @@ func Open(cache *fetch.Cache) (*Store, error) {
 	return s, nil
 }
 
+// OpenFresh opens a cache without its steps: every step is done again, and
+// none of it is remembered after Close. Downloads are taken as ever.
+func OpenFresh(cache *fetch.Cache) (*Store, error) {
+	s, err := Open(cache)
+	if err != nil {
+		return nil, err
+	}
+	dir, release, err := cache.Workspace()
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	s.dir, s.release = dir, release
+	return s, nil
+}
+
 // Close lets others prune.
-func (s *Store) Close() error { return s.held.Close() }
+func (s *Store) Close() error {
+	if s.release != nil {
+		s.release()
+	}
+	return s.held.Close()
+}
 
 // Do gives the files of a step, which work writes into an empty folder if they
 // are not there: regular files, without folders. A file that is damaged or

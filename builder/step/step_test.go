@@ -197,6 +197,36 @@ func TestAtOnce(t *testing.T) {
 	}
 }
 
+// A fresh store does everything again and leaves what others have alone.
+func TestFresh(t *testing.T) {
+	dir, times := t.TempDir(), 0
+	st := step.Step{Name: "s"}
+	old := open(t, dir)
+	if _, err := old.Do(t.Context(), st, writer(&times, map[string]string{"f": "old"})); err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := step.OpenFresh(old.Cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		r, err := fresh.Do(t.Context(), st, writer(&times, map[string]string{"f": "new"}))
+		if err != nil || content(t, r, "f") != "new" {
+			t.Fatal(r, err)
+		}
+	}
+	if err := fresh.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := old.Do(t.Context(), st, writer(&times, nil))
+	if err != nil || content(t, r, "f") != "old" || times != 2 {
+		t.Errorf("done %d times, %v", times, err)
+	}
+	if left, _ := os.ReadDir(filepath.Join(dir, "tmp")); len(left) > 0 {
+		t.Errorf("left %v", left)
+	}
+}
+
 func TestPrune(t *testing.T) {
 	dir, times := t.TempDir(), 0
 	store := open(t, dir)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/ingot-k8s/ingot/builder/component"
 	"github.com/ingot-k8s/ingot/builder/lock"
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/internal/diag"
@@ -65,13 +66,8 @@ func (a *app) lock(ctx context.Context, name string, packages []string, f lockFl
 	made := old
 	if old == nil || f.update || !old.Fits(c) {
 		a.say("choosing packages of Debian %d from the mirror's signed lists", c.Def.Image.Debian)
-		made, err = lock.Make(ctx, c, lock.Options{
-			Runner: run.Exec{}, Environ: os.Environ(), Old: old,
-			Clock:     func(archive time.Time) (time.Time, error) { return epoch.FromEnv(os.LookupEnv, archive) },
-			UpdateAll: f.update && len(packages) == 0, Update: packages,
-		})
-		if err != nil {
-			return a.lockError(err)
+		if made, err = a.makeLock(ctx, c, old, f.update, packages); err != nil {
+			return err
 		}
 	}
 	result := lockResult{
@@ -87,6 +83,27 @@ func (a *app) lock(ctx context.Context, name string, packages []string, f lockFl
 		}
 	}
 	return a.printLock(result, old == nil, f.asJSON)
+}
+
+// makeLock finds today's versions of what the old lock has not, and of what is
+// to be updated.
+func (a *app) makeLock(ctx context.Context, c *cluster.Cluster, old *lock.Lock, update bool, names []string) (*lock.Lock, error) {
+	said := ""
+	made, err := lock.Make(ctx, c, lock.Options{
+		Runner: run.Exec{}, Environ: os.Environ(), Old: old,
+		Clock:     func(archive time.Time) (time.Time, error) { return epoch.FromEnv(os.LookupEnv, archive) },
+		UpdateAll: update && len(names) == 0, Update: names,
+		Programs: component.Resolver(c, component.Config{Runner: run.Exec{}, Environ: os.Environ(), Progress: func(p component.Progress) {
+			if text := p.String(); text != said {
+				a.say("%s", text)
+				said = text
+			}
+		}}),
+	})
+	if err != nil {
+		return nil, a.lockError(err)
+	}
+	return made, nil
 }
 
 func (a *app) printLock(r lockResult, first, asJSON bool) error {

@@ -1,0 +1,89 @@
+package builder
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/ingot-k8s/ingot/builder/component"
+	"github.com/ingot-k8s/ingot/builder/step"
+)
+
+// plan has the steps that do not depend on the definition's small things. All
+// keys are known before anything is made, so what is in the cache is taken
+// without a look at what it was made of.
+type plan struct {
+	base       step.Step
+	start      step.Step
+	root       step.Step
+	programs   []program
+	containers step.Step
+	licences   step.Step
+}
+
+// program is a component that is made.
+type program struct {
+	name string
+	step step.Step
+	out  *component.Output
+	make func() (*step.Result, error) // does the step when it is first needed
+}
+
+// plan works out what the image is made of.
+func (b *bake) plan() (*plan, error) {
+	p := &plan{}
+	inputs := []string{strconv.Itoa(b.Lock.Debian.Release), date(b), source("base")}
+	for _, d := range b.Lock.Debian.Packages {
+		inputs = append(inputs, d.SHA256)
+	}
+	bootstrap, err := b.tool("mmdebstrap")
+	if err != nil {
+		return nil, err
+	}
+	p.base = step.Step{Name: "base", Inputs: append(inputs, bootstrap)}
+	p.start = step.Step{Name: "kernel and initrd", Inputs: []string{p.base.Key(), source("initrd", "boot"), fmt.Sprint(b.network())}}
+	for _, d := range b.Lock.Debian.Boot {
+		p.start.Inputs = append(p.start.Inputs, d.SHA256)
+	}
+
+	for _, name := range component.Names(b.Cluster) {
+		key, err := component.Key(b.Cluster, b.Lock, name)
+		if err != nil {
+			return nil, err
+		}
+		out, err := component.Describe(b.Cluster, name)
+		if err != nil {
+			return nil, err
+		}
+		p.programs = append(p.programs, program{name: name, step: step.Step{Name: name, Inputs: key}, out: out})
+	}
+	p.containers = step.Step{Name: "container images", Inputs: append(
+		[]string{source("ociimage"), b.Lock.Toolchain}, b.Cluster.Def.Image.Preload...)}
+
+	p.licences = step.Step{Name: "licences", Inputs: []string{p.base.Key(), sum(b.Lock.Encode()), source("sbom")}}
+
+	pack, err := b.tool("sqfstar")
+	if err != nil {
+		return nil, err
+	}
+	p.root = step.Step{Name: "root", Inputs: []string{
+		p.base.Key(), p.containers.Key(), sum(b.Program), source("tree", "boot"), pack, date(b),
+	}}
+	for _, program := range p.programs {
+		p.root.Inputs = append(p.root.Inputs, program.step.Key())
+	}
+	return p, nil
+}
+
+// date is the one clock as it stands in keys.
+func date(b *bake) string { return strconv.FormatInt(b.Lock.Date.Unix(), 10) }
+
+// network is whether the initrd may have to ask a server of the platform for
+// the identity.
+func (b *bake) network() bool {
+	for _, target := range b.Cluster.Def.Image.Targets {
+		if target == "digitalocean" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,129 @@
+package builder
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/ingot-k8s/ingot/builder/step"
+	"github.com/ingot-k8s/ingot/builder/tree"
+	"github.com/ingot-k8s/ingot/internal/atomicfile"
+)
+
+// maxFiles is more than the list of an image's files has, in bytes.
+const maxFiles = 256 << 20
+
+// Comparison says how a second bake differs from an image.
+type Comparison struct {
+	Manifest *Manifest `json:"manifest"` // of the second bake
+
+	Damaged []string `json:"damaged,omitempty"` // files of the image that are not as its manifest says
+	Inputs  []string `json:"inputs,omitempty"`  // that are others now; then nothing was baked
+	Files   []string `json:"files,omitempty"`   // of the image that are others
+	Paths   []string `json:"paths,omitempty"`   // in the image that are others, and how
+}
+
+// Same reports whether nothing differs.
+func (c *Comparison) Same() bool {
+	return len(c.Damaged)+len(c.Inputs)+len(c.Files)+len(c.Paths) == 0
+}
+
+// Compare bakes the image of a manifest again, every step of it, and compares.
+// dir is the folder of the image, Config.Dir an empty one for the second bake.
+func Compare(ctx context.Context, cfg Config, m *Manifest, dir string) (*Comparison, error) {
+	out := &Comparison{}
+	for _, f := range m.Files {
+		if err := f.check(ctx, dir); err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			out.Damaged = append(out.Damaged, err.Error())
+		}
+		if f.Format != "" {
+			cfg.Formats = append(cfg.Formats, f.Format)
+		}
+	}
+	now, err := newBake(cfg).inputs()
+	if err != nil {
+		return nil, err
+	}
+	if out.Inputs = m.Inputs.others(now); len(out.Inputs) > 0 || len(out.Damaged) > 0 {
+		return out, nil
+	}
+	fresh, err := step.OpenFresh(cfg.Store.Cache)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = fresh.Close() }() // it only unlocks
+	fresh.Warn, fresh.Wait = cfg.Store.Warn, cfg.Store.Wait
+	cfg.Store = fresh
+	second, err := Bake(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	out.Manifest = second.Manifest
+	for i, f := range second.Manifest.Files {
+		if i >= len(m.Files) || f != m.Files[i] {
+			out.Files = append(out.Files, f.Name)
+		}
+	}
+	if len(out.Files) > 0 {
+		out.Paths, err = differences(dir, cfg.Dir)
+	}
+	return out, err
+}
+
+// others names the inputs that differ.
+func (i Inputs) others(now *Inputs) []string {
+	var out []string
+	for _, in := range []struct{ name, was, is string }{
+		{"the definition", i.Definition, now.Definition}, {"the lock", i.Lock, now.Lock},
+		{"the public part of the PKI", i.PKI, now.PKI}, {"the program ingot-node", i.Program, now.Program},
+	} {
+		if in.was != in.is {
+			out = append(out, in.name)
+		}
+	}
+	return out
+}
+
+// fileList is what both file systems of an image have.
+type fileList struct {
+	Root    *tree.Index `json:"root"`
+	Cluster *tree.Index `json:"cluster"`
+}
+
+// differences compares the lists of files of two images.
+func differences(was, is string) ([]string, error) {
+	a, err := readFiles(was)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // nothing to compare with
+	}
+	if err != nil {
+		return nil, err
+	}
+	b, err := readFiles(is)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, d := range append(tree.Diff(a.Root, b.Root), tree.Diff(a.Cluster, b.Cluster)...) {
+		out = append(out, d.Path+": "+d.How)
+	}
+	return out, nil
+}
+
+func readFiles(dir string) (*fileList, error) {
+	data, err := atomicfile.ReadFile(filepath.Join(dir, filesFile), maxFiles)
+	if err != nil {
+		return nil, fmt.Errorf("reading list of files: %w", err)
+	}
+	var out fileList
+	if err := json.Unmarshal(data, &out); err != nil {
+		return nil, fmt.Errorf("reading list of files: %w", err)
+	}
+	return &out, nil
+}
