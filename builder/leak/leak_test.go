@@ -4,23 +4,11 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/base64"
 	"errors"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"filippo.io/age"
 	"github.com/google/go-cmp/cmp"
-	"github.com/ingot-k8s/ingot/internal/need"
 )
 
 // plant is a file that is put into a clean tree.
@@ -101,69 +89,6 @@ func expect(t *testing.T, c Config, want []Finding, plants ...plant) {
 
 func TestClean(t *testing.T) {
 	expect(t, Config{Traces: Traces{Host: "debian", User: "root", Home: "/root"}}, nil)
-}
-
-// keyFiles are private keys that real programs have made.
-func keyFiles(t *testing.T) map[string]string {
-	t.Helper()
-	dir := t.TempDir()
-	out := map[string]string{}
-	keep := func(name, program string, args ...string) {
-		t.Helper()
-		file := filepath.Join(dir, name)
-		for i := range args {
-			args[i] = strings.ReplaceAll(args[i], "FILE", file)
-		}
-		if said, err := exec.Command(program, args...).CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v: %s", name, err, said)
-		}
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out[name] = string(data)
-	}
-	openssl, keygen := need.Tool(t, "openssl"), need.Tool(t, "ssh-keygen")
-	for _, f := range []string{"PEM", "DER"} {
-		keep("p256 "+f, openssl, "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-outform", f, "-out", "FILE")
-		keep("rsa "+f, openssl, "genpkey", "-algorithm", "RSA", "-outform", f, "-out", "FILE")
-		keep("ed25519 "+f, openssl, "genpkey", "-algorithm", "ED25519", "-outform", f, "-out", "FILE")
-		keep("ed448 PEM", openssl, "genpkey", "-algorithm", "ED448", "-out", "FILE")
-		keep("sec1 "+f, openssl, "ec", "-in", filepath.Join(dir, "p256 PEM"), "-outform", f, "-out", "FILE")
-		keep("pkcs1 "+f, openssl, "rsa", "-traditional", "-in", filepath.Join(dir, "rsa PEM"), "-outform", f, "-out", "FILE")
-		keep("encrypted "+f, openssl, "pkcs8", "-topk8", "-in", filepath.Join(dir, "p256 PEM"), "-passout", "pass:x", "-outform", f, "-out", "FILE")
-	}
-	keep("old encrypted PEM", openssl, "rsa", "-traditional", "-aes128", "-passout", "pass:x", "-in", filepath.Join(dir, "rsa PEM"), "-out", "FILE")
-	keep("openssh", keygen, "-q", "-t", "ed25519", "-N", "", "-f", "FILE")
-	keep("openssh encrypted", keygen, "-q", "-t", "ecdsa", "-N", "xxxxx", "-f", "FILE")
-	id, err := age.GenerateX25519Identity()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out["age"] = "# created\n" + id.String() + "\n"
-	return out
-}
-
-func TestPrivateKeys(t *testing.T) {
-	files := keyFiles(t)
-	p256 := files["p256 PEM"]
-	files["with \\n"] = `{"private_key": "` + strings.ReplaceAll(p256, "\n", `\n`) + `"}`
-	files["indented"] = "key: |\n  " + strings.ReplaceAll(p256, "\n", "\n  ")
-	files["windows"] = strings.ReplaceAll(p256, "\n", "\r\n")
-	files["on one line"] = strings.ReplaceAll(p256, "\n", " ")
-	files["after much else"] = strings.Repeat("x", 3<<20) + p256
-	files["between chunks"] = strings.Repeat("x", small-20) + p256 + strings.Repeat("x", small)
-	files["between chunks too"] = strings.Repeat("x", small+overlap/2+3) + p256 + strings.Repeat("x", small)
-	files["in a program"] = "\x7fELF\x00\x00" + p256 + "\x00"
-	files["in Base64"] = "key: " + base64.StdEncoding.EncodeToString([]byte(p256))
-	files["pgp"] = "-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: x\n\n" + strings.Repeat("lQOY", 16) + "\n"
-	files["putty"] = "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\nComment: x\nPublic-Lines: 1\nAAAA\nPrivate-Lines: 1\nAAAA\n"
-	files["wireguard"] = "[Interface]\nPrivateKey = " + base64.StdEncoding.EncodeToString(make([]byte, 32)) + "\n"
-	for name, content := range files {
-		t.Run(name, func(t *testing.T) {
-			expect(t, Config{}, []Finding{{"/usr/lib/x", PrivateKey}}, plant{path: "/usr/lib/x", content: content})
-		})
-	}
 }
 
 func TestContents(t *testing.T) {
@@ -258,94 +183,6 @@ func TestTraces(t *testing.T) {
 		expect(t, c, want, p)
 	}
 	expect(t, c, nil, plant{path: "/usr/bin/x", content: "/home/alicent /home/bob forge alice"})
-}
-
-// encodings are ways in which a value may lie in a file.
-func encodings(value []byte) map[string]string {
-	std := base64.StdEncoding
-	lines := func(s string, width int) string {
-		var b strings.Builder
-		for len(s) > width {
-			b.WriteString(s[:width] + "\n")
-			s = s[width:]
-		}
-		return b.String() + s
-	}
-	out := map[string]string{"raw": string(value), "hex": hexOf(value), "HEX": strings.ToUpper(hexOf(value)), "url": base64.RawURLEncoding.EncodeToString(value)}
-	for before := range 51 {
-		out["base64 after "+string(rune('0'+before))] = lines(std.EncodeToString(append(bytes.Repeat([]byte{7}, before), value...)), 64)
-	}
-	return out
-}
-
-func hexOf(value []byte) string {
-	const digits = "0123456789abcdef"
-	var b strings.Builder
-	for _, c := range value {
-		b.WriteByte(digits[c>>4])
-		b.WriteByte(digits[c&15])
-	}
-	return b.String()
-}
-
-func TestValues(t *testing.T) {
-	for _, size := range []int{32, 48, 200} {
-		value := make([]byte, size)
-		_, _ = rand.Read(value) // never fails
-		c := Config{Secrets: []Secret{{"other", bytes.Repeat([]byte("other"), 5)}, {"encryption key", value}}}
-		want := []Finding{{"/usr/lib/x", "secret of the cluster (encryption key)"}}
-		for name, text := range encodings(value) {
-			for _, offset := range []int{0, 3} {
-				t.Run(name, func(t *testing.T) {
-					expect(t, c, want, plant{path: "/usr/lib/x", content: strings.Repeat("-", offset) + text + "--"})
-				})
-			}
-		}
-		// Where two chunks meet.
-		for at := small + overlap - 80; at < small+overlap+8; at += 11 {
-			expect(t, c, want, plant{path: "/usr/lib/x", content: strings.Repeat("-", at) + string(value) + strings.Repeat("-", 2*small)})
-		}
-	}
-	err := Scan(t.Context(), tree(t), Config{Secrets: []Secret{{"pin", []byte("short")}}})
-	if err == nil || !strings.Contains(err.Error(), "secret pin: its value has 5 bytes, fewer than 16") {
-		t.Errorf("got %v", err)
-	}
-}
-
-// TestKeyValues looks for a key without the words around it, by the part of it
-// that is in every encoding.
-func TestKeyValues(t *testing.T) {
-	p256, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	scalar, err := p256.Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct {
-		key   crypto.Signer
-		value []byte
-	}{{p256, scalar}, {rsaKey, rsaKey.Primes[0].Bytes()}} {
-		der, err := x509.MarshalPKCS8PrivateKey(tt.key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		public, err := x509.MarshalPKIXPublicKey(tt.key.Public())
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := Config{Secrets: []Secret{{"lab0 kubelet", tt.value}}}
-		text := base64.StdEncoding.EncodeToString(der)
-		for _, content := range []string{text, "--" + string(der), hexOf(der), base64.RawURLEncoding.EncodeToString(der)} {
-			expect(t, c, []Finding{{"/usr/lib/x", "secret of the cluster (lab0 kubelet)"}},
-				plant{path: "/usr/lib/x", content: "x" + content}, plant{path: "/usr/lib/public", content: string(public)})
-		}
-	}
 }
 
 func TestErrors(t *testing.T) {

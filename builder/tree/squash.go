@@ -25,7 +25,7 @@ type SquashOptions struct {
 }
 
 // RootSquash and ClusterSquash are how the two trees are packed. The table in
-// docs/explanation/image.md says why.
+// docs/explanation/trees.md says why.
 func RootSquash(date time.Time, path string) SquashOptions {
 	return SquashOptions{Date: date, Level: 6, Block: 256 << 10, Path: path}
 }
