@@ -84,8 +84,21 @@ func Images(c *cluster.Cluster) []string {
 		if colon := strings.LastIndexByte(name, ':'); colon > strings.LastIndexByte(name, '/') {
 			name = name[:colon]
 		}
-		names = append(names, name+"@"+digest)
+		names = append(names, inFull(name)+"@"+digest)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// inFull is the name of an image as containerd has it: one registry has another
+// name for itself, and names without a folder (distribution/reference,
+// "ParseNormalizedNamed").
+func inFull(name string) string {
+	if rest, ok := strings.CutPrefix(name, "index.docker.io/"); ok {
+		name = "docker.io/" + rest
+	}
+	if rest, ok := strings.CutPrefix(name, "docker.io/"); ok && !strings.Contains(rest, "/") {
+		name = "docker.io/library/" + rest
+	}
+	return name
 }

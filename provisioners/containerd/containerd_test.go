@@ -87,6 +87,8 @@ func TestImages(t *testing.T) {
 	sum := "@sha256:ee6521f290b2168b6e0935a181d4cff9be1ac3f505666ef0e3c98fae8199917a"
 	for _, tt := range []struct{ ref, want string }{
 		{"docker.io/library/nginx" + sum, "docker.io/library/nginx" + sum},
+		{"docker.io/nginx:1" + sum, "docker.io/library/nginx" + sum},
+		{"index.docker.io/a/b" + sum, "docker.io/a/b" + sum},
 		{"registry.example.com:5000/a/b:1.2" + sum, "registry.example.com:5000/a/b" + sum},
 		{"registry.example.com:5000/a/b" + sum, "registry.example.com:5000/a/b" + sum},
 	} {
