@@ -122,7 +122,6 @@ type scanner struct {
 	allow    []Allowed
 	anchors  *anchors
 	values   *values
-	home     string // of Traces, if it says anything
 	buffer   []byte
 	path     string
 	findings []Finding

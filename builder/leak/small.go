@@ -13,12 +13,12 @@ func (s *scanner) whole(data []byte) {
 	if derKey(data) {
 		s.found(PrivateKey)
 	}
-	switch at := s.real(); {
-	case at == "/etc/machine-id", at == "/var/lib/dbus/machine-id":
+	switch at := s.real(); at {
+	case "/etc/machine-id", "/var/lib/dbus/machine-id":
 		s.found("machine id")
-	case at == "/etc/hostname":
+	case "/etc/hostname":
 		s.found("host name")
-	case at == "/etc/passwd", at == "/etc/shadow", at == "/etc/gshadow":
+	case "/etc/passwd", "/etc/shadow", "/etc/gshadow":
 		s.passwords(path.Base(at), data)
 	}
 	if bytes.IndexByte(data, 0) >= 0 {

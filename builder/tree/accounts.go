@@ -11,10 +11,11 @@ import (
 	"github.com/ingot-k8s/ingot/provisioners/layer"
 )
 
-// Accounts are the four files of users and groups of a base.
+// Accounts are the four files of users and groups of a base: passwd, group,
+// shadow and gshadow.
 type Accounts struct {
-	Passwd  string `json:"passwd"`
-	Group   string `json:"group"`
+	Users   string `json:"users"`
+	Groups  string `json:"groups"`
 	Shadow  string `json:"shadow"`
 	Gshadow string `json:"gshadow"`
 }
@@ -43,7 +44,7 @@ type accountFile struct {
 }
 
 func (a *Accounts) files() []accountFile {
-	return []accountFile{{"/etc/passwd", &a.Passwd}, {"/etc/group", &a.Group}, {"/etc/shadow", &a.Shadow}, {"/etc/gshadow", &a.Gshadow}}
+	return []accountFile{{"/etc/passwd", &a.Users}, {"/etc/group", &a.Groups}, {"/etc/shadow", &a.Shadow}, {"/etc/gshadow", &a.Gshadow}}
 }
 
 // Add gives the accounts with those of layers. The new ones have no password
@@ -58,8 +59,8 @@ func (a *Accounts) Add(users []layer.User, date time.Time) (*Accounts, error) {
 			wrong = append(wrong, err)
 			continue
 		}
-		out.Passwd += fmt.Sprintf("%s:x:%d:%d:%s:/nonexistent:/usr/sbin/nologin\n", u.Name, u.ID, u.ID, u.Comment)
-		out.Group += fmt.Sprintf("%s:x:%d:\n", u.Name, u.ID)
+		out.Users += fmt.Sprintf("%s:x:%d:%d:%s:/nonexistent:/usr/sbin/nologin\n", u.Name, u.ID, u.ID, u.Comment)
+		out.Groups += fmt.Sprintf("%s:x:%d:\n", u.Name, u.ID)
 		out.Shadow += fmt.Sprintf("%s:!*:%d::::::\n", u.Name, date.Unix()/(24*60*60))
 		out.Gshadow += fmt.Sprintf("%s:!*::\n", u.Name)
 	}
@@ -71,7 +72,7 @@ func (a *Accounts) Add(users []layer.User, date time.Time) (*Accounts, error) {
 
 // free says who has the name or the id of a user already.
 func (a *Accounts) free(u layer.User) error {
-	for _, old := range []struct{ what, text string }{{"user", a.Passwd}, {"group", a.Group}} {
+	for _, old := range []struct{ what, text string }{{"user", a.Users}, {"group", a.Groups}} {
 		for f := range records(old.text) {
 			if len(f) > 2 && (f[0] == u.Name || f[2] == strconv.Itoa(u.ID)) {
 				return fmt.Errorf("user %s (%d): there is the %s %s (%s) already", u.Name, u.ID, old.what, f[0], f[2])
@@ -83,9 +84,9 @@ func (a *Accounts) free(u layer.User) error {
 
 // user and group give the number of a name, or of a number itself. Empty means
 // root.
-func (a *Accounts) user(name string) (int, error) { return lookup("user", name, a.Passwd) }
+func (a *Accounts) user(name string) (int, error) { return lookup("user", name, a.Users) }
 
-func (a *Accounts) group(name string) (int, error) { return lookup("group", name, a.Group) }
+func (a *Accounts) group(name string) (int, error) { return lookup("group", name, a.Groups) }
 
 func lookup(what, name, text string) (int, error) {
 	if name == "" {
