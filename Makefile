@@ -52,9 +52,9 @@ $(NODE_PROGRAM):
 	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 GOAMD64=v1 go build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o $@ ./cmd/ingot-node
 
 .PHONY: images
-images: build ## Make all for CLUSTER=prod into out/ (until images can be baked: the nodes' identities)
-	@echo 'note: images are not baked yet; this writes the identity of every node' >&2
+images: setup-bake build ## Make all for CLUSTER=prod into out/: the image, and the identity of every node
 	bin/ingot iso '$(CLUSTER)'
+	bin/ingot images '$(CLUSTER)'
 
 .PHONY: install
 install: build ## Install the program, its man pages and completions under PREFIX=/usr/local
@@ -73,6 +73,10 @@ install: build ## Install the program, its man pages and completions under PREFI
 .PHONY: setup
 setup: ## Install what the tests need (as root), or name what is missing
 	@scripts/setup.sh
+
+.PHONY: setup-bake
+setup-bake: ## Install what a bake needs (as root), or name what is missing
+	@scripts/setup.sh builder/preflight/programs.txt
 
 .PHONY: test
 test: setup vet ## Run all tests, against the real programs; as root none is skipped

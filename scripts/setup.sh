@@ -1,10 +1,11 @@
 #!/bin/bash
-# Installs what the tests need and the machine does not have: as root by apt,
-# else it names it in one line and ends with status 1. It starts no service,
-# and keeps services that it brought from starting at the next boot.
+# setup.sh [LIST]: installs the programs of a list that the machine does not
+# have, those of the tests if none is given: as root by apt, else it names them
+# in one line and ends with status 1. It starts no service, and keeps services
+# that it brought from starting at the next boot.
 set -euo pipefail
 
-list=$(dirname "$0")/../internal/need/packages.txt
+list=${1:-$(dirname "$0")/../internal/need/packages.txt}
 policy=/usr/sbin/policy-rc.d
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # normal users of Debian lack these
 

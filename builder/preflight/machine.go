@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	_ "embed"
 	"fmt"
 	"slices"
 	"strconv"
@@ -46,21 +47,25 @@ func (e *MachineError) Hint() string {
 type program struct {
 	name string // in PATH and the sbin folders, or an absolute path of a file
 	pkg  string
-	user bool // needed by those who are not root alone
 }
 
-var programs = []program{
-	{"apt-get", "apt", false},
-	{"/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring", false},
-	{"apt-ftparchive", "apt-utils", false},
-	{"mmdebstrap", "mmdebstrap", false},
-	{"newuidmap", "uidmap", true},
-	{"sqfstar", "squashfs-tools", false},
-	{"grub-mkimage", "grub-common", false},
-	{"/usr/lib/grub/i386-pc/boot.img", "grub-pc-bin", false},
-	{"/usr/lib/shim/shimx64.efi.signed", "shim-signed", false},
-	{"/usr/lib/shim/mmx64.efi.signed", "shim-helpers-amd64-signed", false},
-	{"/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed", "grub-efi-amd64-signed", false},
+// list is a file of its own, because scripts read it too.
+//
+//go:embed programs.txt
+var list string
+
+// forUsers is needed by those who are not root alone.
+const forUsers = "newuidmap"
+
+// programs reads the list.
+func programs() []program {
+	var out []program
+	for line := range strings.Lines(list) {
+		if fields := strings.Fields(line); len(fields) == 2 && fields[0] != "#" {
+			out = append(out, program{fields[0], fields[1]})
+		}
+	}
+	return out
 }
 
 // Machine finds what this machine lacks to bake a cluster's image.
@@ -87,8 +92,8 @@ func compiles(c *cluster.Cluster) bool {
 // missing lists programs and the one line that installs them.
 func missing(h Host) []Problem {
 	var names, packages []string
-	for _, p := range programs {
-		if p.user && h.Root || h.Has(p.name) {
+	for _, p := range programs() {
+		if p.name == forUsers && h.Root || h.Has(p.name) {
 			continue
 		}
 		names = append(names, p.name)
