@@ -96,7 +96,7 @@ func TestReal(t *testing.T) {
 		runs map[string]string // command -> what it says
 	}{
 		"etcd":    {false, map[string]string{"etcd --version": "etcd Version: 3.6.16", "etcdctl version": "etcdctl version: 3.6.16", "etcdutl version": "etcdutl version: 3.6.16"}},
-		"coredns": {true, map[string]string{"coredns -version": "CoreDNS-1.14.7", "coredns -plugins": "dns.kubernetes"}},
+		"coredns": {true, map[string]string{"coredns -version": "CoreDNS-1.14.7", "coredns -plugins": "\nkubernetes\n"}},
 		"kubernetes": {true, map[string]string{
 			"kubelet --version": "Kubernetes v1.36.3", "kube-apiserver --version": "Kubernetes v1.36.3", "kube-proxy --version": "Kubernetes v1.36.3",
 			"kube-controller-manager --version": "Kubernetes v1.36.3", "kube-scheduler --version": "Kubernetes v1.36.3",
@@ -139,6 +139,30 @@ func TestReal(t *testing.T) {
 				same(t, filepath.Join(first, p.File), filepath.Join(second, p.File))
 			}
 		})
+	}
+}
+
+// TestRealCorefile: a plugin that is left out is said to be unknown, and those
+// before it are known.
+func TestRealCorefile(t *testing.T) {
+	if !slow() {
+		t.Skip("takes minutes (INGOT_TEST_SLOW=1 does it)")
+	}
+	c := parse(t, definition)
+	dir := t.TempDir()
+	if _, err := Build(t.Context(), c, realModules(t, c, "coredns"), Config{Environ: os.Environ()}, "coredns", dir); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "Corefile")
+	const text = ".:0 {\n\tbind 127.0.0.1\n\terrors\n\tcache 30\n\tkubernetes cluster.local\n\tforward . 127.0.0.53\n\tnomad\n}\n"
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, filepath.Join(dir, "coredns"), "-conf", file).CombinedOutput()
+	if want := "Corefile:7 - Error during parsing: Unknown directive 'nomad'"; err == nil || !strings.Contains(string(out), want) {
+		t.Errorf("%v: got %s\nwant %q", err, out, want)
 	}
 }
 
