@@ -97,10 +97,10 @@ func TestContents(t *testing.T) {
 		Token: {
 			"x eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJzeXN0ZW06c2VydmljZWFjY291bnQifQ." + b64,
 			strings.Repeat("\x00", 2<<20) + "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJzeXN0ZW06c2VydmljZWFjY291bnQifQ." + b64 + strings.Repeat(" ", 3<<20),
-			"Authorization: Bearer abcdefghij0123456789ABCDEFG",
 			"dop_v1_" + strings.Repeat("0a", 32), "github_pat_" + strings.Repeat("0", 22) + "_" + strings.Repeat("x", 59),
 			"token ghp_" + strings.Repeat("a", 36), "glpat-" + strings.Repeat("a", 20), "AKIAABCDEFGHIJKLMNOP " + b64[:40], "AIza" + strings.Repeat("x", 35),
 		},
+		Bearer:     {"Authorization: Bearer abcdefghij0123456789ABCDEFG"},
 		Kubeconfig: {"users:\n- user:\n    client-key-data: " + b64 + "\n", `{"client-key-data":"` + b64 + `"}`},
 		Credential: {"[default]\naws_secret_access_key = " + b64[:40] + "\n", "export AWS_SECRET_ACCESS_KEY=" + b64[:40], "AccountName=x;AccountKey=" + b64 + "=="},
 	} {
@@ -108,6 +108,8 @@ func TestContents(t *testing.T) {
 			expect(t, Config{}, []Finding{{"/usr/lib/x", what}}, plant{path: "/usr/lib/x", content: content})
 		}
 	}
+	// Strings in a program stand side by side, and what follows is another one.
+	expect(t, Config{}, nil, plant{path: "/usr/bin/x", content: "\x7fELF.. Bearer memberssnap.dbraftReqcp51932"})
 	expect(t, Config{}, []Finding{{"/etc/x", PasswordHash}}, plant{path: "/etc/x", content: "passwd: $y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7\n"})
 }
 

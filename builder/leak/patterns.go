@@ -11,6 +11,7 @@ import (
 const (
 	PrivateKey   = "private key"
 	Token        = "token"
+	Bearer       = "bearer token"
 	Credential   = "cloud credential"
 	Kubeconfig   = "kubeconfig with a key or token"
 	Capability   = "file capability"
@@ -29,7 +30,7 @@ func patterns() []pattern {
 		{PrivateKey, "PrivateKey", expression(`^PrivateKey\s*=\s*[A-Za-z0-9+/]{43}=`)}, // WireGuard
 		{PrivateKey, "b3BlbnNzaC1rZXktdjE", func([]byte) bool { return true }},         // Base64 of openssh-key-v1
 		{Kubeconfig, "client-key-data", expression(`^client-key-data["']?\s*:\s*["']?[A-Za-z0-9+/]{40}`)},
-		{Token, "Bearer ", bearer},
+		{Bearer, "Bearer ", bearer},
 		{Token, "dop_v1_", expression(`^dop_v1_[0-9a-f]{64}`)},
 		{Token, "github_pat_", expression(`^github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{40}`)},
 		{Credential, "aws_secret_access_key", awsKey},
