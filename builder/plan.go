@@ -61,7 +61,7 @@ func (b *bake) plan() (*plan, error) {
 
 	p.licences = step.Step{Name: "licences", Inputs: []string{p.base.Key(), sum(b.Lock.Encode()), source("sbom")}}
 
-	pack, err := b.tool("sqfstar")
+	pack, err := b.tool("mksquashfs")
 	if err != nil {
 		return nil, err
 	}

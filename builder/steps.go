@@ -156,7 +156,7 @@ func (b *bake) root(ctx context.Context, p *plan) (*step.Result, error) {
 		extra := append(append(programs, containers...), tree.Extra{
 			Path: nodeProgram, Mode: 0o755, Size: int64(len(b.Program)), Open: memory(b.Program),
 		})
-		gate := b.gate(ctx, nil)
+		gate := b.gate(ctx, b.Secrets)
 		_, _, err = b.pack(ctx, dir, tree.RootSquash(b.Lock.Date, b.path), gate, func(w io.Writer) (*tree.Index, error) {
 			return tree.Root(ctx, w, tree.RootOptions{Base: f, Extra: extra, Date: b.Lock.Date})
 		})
