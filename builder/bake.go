@@ -102,7 +102,7 @@ func (b *bake) write(ctx context.Context, s *sealed) (*Manifest, error) {
 	if err := b.images(ctx, o, s.disk, b.Formats); err != nil {
 		return nil, err
 	}
-	text, err := b.sbom(s.licences)
+	text, err := b.sbom(s.bill)
 	if err != nil {
 		return nil, err
 	}

@@ -15,18 +15,16 @@ import (
 	"github.com/ingot-k8s/ingot/internal/run"
 )
 
-const licencesFile = "licences.json"
+// Names of files in steps.
+const (
+	licencesFile = "licences.json"
+	billFile     = "sbom.json" // without the names of the cluster and the image
+)
 
-// licences are the licence texts of what the image has: they are kept, because
-// neither the base nor the source of modules is looked at in later bakes.
-type licences struct {
-	Packages map[string][]byte `json:"packages"` // debian/copyright by name
-	Modules  map[string][]byte `json:"modules"`  // by path@version
-}
-
-// licences collects the licence texts.
-func (b *bake) licences(ctx context.Context, p *plan) (*step.Result, error) {
-	return b.step(ctx, p.licences, func(ctx context.Context, _ *task, dir string) error {
+// bill makes the bill of materials of the root, which is that of every image
+// with this root: the cluster's layers add no software.
+func (b *bake) bill(ctx context.Context, p *plan) (*step.Result, error) {
+	return b.step(ctx, p.bill, func(ctx context.Context, _ *task, dir string) error {
 		made, err := b.base()
 		if err != nil {
 			return err
@@ -40,29 +38,32 @@ func (b *bake) licences(ctx context.Context, p *plan) (*step.Result, error) {
 		if err != nil {
 			return err
 		}
-		all := licences{Packages: map[string][]byte{}, Modules: map[string][]byte{}}
-		for _, d := range b.Lock.Debian.Packages {
-			all.Packages[d.Name] = copyright(d.Name)
-		}
+		modules := map[string][]byte{}
 		for _, program := range p.programs {
 			made, err := program.make()
 			if err != nil {
 				return err
 			}
-			if err := readLicences(made.Path(licencesFile), &all.Modules); err != nil {
+			if err := readLicences(made.Path(licencesFile), modules); err != nil {
 				return err
 			}
 		}
-		data, err := json.Marshal(all)
+		var text bytes.Buffer
+		err = sbom.Write(&text, sbom.Input{
+			Cluster: "cluster", ID: "image", Version: b.Version, Lock: b.Lock,
+			Own:       []sbom.Program{{Name: "ingot-node", Version: b.Version, SHA256: sum(b.Program)}},
+			Copyright: copyright,
+			Licence:   func(path, version string) []byte { return modules[path+"@"+version] },
+		})
 		if err != nil {
-			return fmt.Errorf("collecting licences: %w", err)
+			return err
 		}
-		return atomicfile.WriteNoSync(filepath.Join(dir, licencesFile), data, 0o644)
+		return atomicfile.WriteNoSync(filepath.Join(dir, billFile), text.Bytes(), 0o644)
 	})
 }
 
-// moduleLicences keeps the licence texts of a component's modules, as long as
-// they are in Go's cache.
+// moduleLicences keeps the licence texts of a component's modules while they
+// are in Go's cache.
 func (b *bake) moduleLicences(ctx context.Context, component, dir string) error {
 	var out bytes.Buffer
 	err := b.Runner.Run(ctx, run.Command{Argv: []string{"go", "env", "GOMODCACHE"}, Env: b.goEnviron(), Stdout: &out})
@@ -81,11 +82,11 @@ func (b *bake) moduleLicences(ctx context.Context, component, dir string) error 
 	return atomicfile.WriteNoSync(filepath.Join(dir, licencesFile), data, 0o644)
 }
 
-// readLicences reads texts and adds them to what is there.
-func readLicences(path string, into any) error {
+// readLicences adds the texts in a file to what is there.
+func readLicences(path string, into map[string][]byte) error {
 	data, err := os.ReadFile(path)
 	if err == nil {
-		err = json.Unmarshal(data, into)
+		err = json.Unmarshal(data, &into)
 	}
 	if err != nil {
 		return fmt.Errorf("reading licences: %w", err)
@@ -93,18 +94,13 @@ func readLicences(path string, into any) error {
 	return nil
 }
 
-// sbom writes the bill of materials.
+// sbom is the bill of materials of this image.
 func (b *bake) sbom(made *step.Result) ([]byte, error) {
-	var all licences
-	if err := readLicences(made.Path(licencesFile), &all); err != nil {
-		return nil, err
+	data, err := os.ReadFile(made.Path(billFile))
+	if err != nil {
+		return nil, fmt.Errorf("reading bill of materials: %w", err)
 	}
 	var text bytes.Buffer
-	err := sbom.Write(&text, sbom.Input{
-		Cluster: b.Cluster.Def.Name, ID: b.id, Version: b.Version, Lock: b.Lock,
-		Own:       []sbom.Program{{Name: "ingot-node", Version: b.Version, SHA256: sum(b.Program)}},
-		Copyright: func(pkg string) []byte { return all.Packages[pkg] },
-		Licence:   func(path, version string) []byte { return all.Modules[path+"@"+version] },
-	})
+	err = sbom.Rename(&text, data, b.Cluster.Def.Name, b.id)
 	return text.Bytes(), err
 }

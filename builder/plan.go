@@ -17,7 +17,7 @@ type plan struct {
 	root       step.Step
 	programs   []program
 	containers step.Step
-	licences   step.Step
+	bill       step.Step
 }
 
 // program is a component that is made.
@@ -59,7 +59,9 @@ func (b *bake) plan() (*plan, error) {
 	p.containers = step.Step{Name: "container images", Inputs: append(
 		[]string{source("ociimage"), b.Lock.Toolchain}, b.Cluster.Def.Image.Preload...)}
 
-	p.licences = step.Step{Name: "licences", Inputs: []string{p.base.Key(), sum(b.Lock.Encode()), source("sbom")}}
+	p.bill = step.Step{Name: "bill of materials", Inputs: []string{
+		p.base.Key(), sum(b.Lock.Encode()), sum(b.Program), b.Version, source("sbom"),
+	}}
 
 	pack, err := b.tool("mksquashfs")
 	if err != nil {

@@ -20,7 +20,7 @@ type sealed struct {
 	disk          *images.Disk
 	kernel        string // line
 	root, cluster *fileSystem
-	licences      *step.Result
+	bill          *step.Result
 	partitions    []Partition
 
 	open []*os.File
@@ -75,7 +75,7 @@ func (b *bake) fill(ctx context.Context, s *sealed) error {
 		return err
 	})
 	group.Go(func() (err error) {
-		s.licences, err = b.licences(gctx, p)
+		s.bill, err = b.bill(gctx, p)
 		return err
 	})
 	if err := group.Wait(); err != nil {

@@ -7,13 +7,20 @@
 package sbom
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/ingot-k8s/ingot/builder/lock"
 )
+
+// imageID is the identifier of the image in a document.
+const imageID = "SPDXRef-image"
 
 // Input is what an image is made of.
 type Input struct {
@@ -52,6 +59,32 @@ func Write(w io.Writer, in Input) error {
 	b.programs()
 	b.containers()
 	d.Extracted = b.licences.extracted()
+	return d.encode(w)
+}
+
+// Rename gives a document the names of another cluster and image that has the
+// same things in it: licences need not be read again. The result is what
+// [Write] would write for them.
+func Rename(w io.Writer, data []byte, cluster, id string) error {
+	var d document
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&d); err != nil {
+		return fmt.Errorf("reading bill of materials: %w", err)
+	}
+	i := slices.IndexFunc(d.Packages, func(p pkg) bool { return p.ID == imageID })
+	if i < 0 {
+		return fmt.Errorf("reading bill of materials: it has no %s", imageID)
+	}
+	image := &d.Packages[i]
+	image.Comment = strings.Replace(image.Comment, strconv.Quote(image.Name), strconv.Quote(cluster), 1)
+	d.Name, image.Name, image.Version = cluster+"-"+id, cluster, id
+	return d.encode(w)
+}
+
+// encode writes the document with the namespace that follows from the rest.
+func (d *document) encode(w io.Writer) error {
+	d.Namespace = ""
 	plain, err := json.Marshal(d)
 	if err != nil {
 		return fmt.Errorf("writing bill of materials: %w", err)

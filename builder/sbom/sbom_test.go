@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -294,4 +295,22 @@ func compiler() *jsonschema.Compiler {
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
 	return c
+}
+
+// A document that was made for another image is what would be written for this one.
+func TestRename(t *testing.T) {
+	other := input()
+	other.Cluster, other.ID = "cluster", "image"
+	var got bytes.Buffer
+	if err := Rename(&got, write(t, other), input().Cluster, input().ID); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), write(t, input())) {
+		t.Error("renamed, it differs from what would be written")
+	}
+	for _, bad := range []string{"", "{", "{}", `{"unknown":1}`} {
+		if err := Rename(io.Discard, []byte(bad), "a", "b"); err == nil {
+			t.Errorf("%q is taken for a document", bad)
+		}
+	}
 }
