@@ -70,8 +70,13 @@ func Bake(ctx context.Context, cfg Config) (*Result, error) {
 	if err := os.MkdirAll(b.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("making the folder of images: %w", err)
 	}
+	held, err := hold(ctx, b.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = held.Close() }() // unlocks
 	if m := present(ctx, b.Dir, b.id, b.Formats); m != nil {
-		return &Result{Manifest: m, Unchanged: true}, nil
+		return &Result{Manifest: m, Unchanged: true}, point(b.Dir, m.Files)
 	}
 	m, err := b.write(ctx, sealed)
 	if err != nil {
@@ -144,7 +149,7 @@ func (b *bake) manifest(s *sealed, files []Output) (*Manifest, error) {
 		return nil, err
 	}
 	return &Manifest{
-		Format: ManifestFormat, Cluster: b.Cluster.Def.Name, ID: b.id, Date: b.Lock.Date,
+		Format: ManifestFormat, Ingot: b.Version, Cluster: b.Cluster.Def.Name, ID: b.id, Date: b.Lock.Date,
 		Kubernetes: b.Cluster.Def.Kubernetes.Version, Debian: b.Lock.Debian.Release, Targets: b.Cluster.Def.Image.Targets,
 		Inputs: *inputs, Kernel: s.kernel, Partitions: s.partitions, Trees: []Tree{s.root.tree, s.cluster.tree},
 		DiskSize: s.disk.Size(), Files: files, Components: b.components(s.root.index), Timings: b.timings.all,

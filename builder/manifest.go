@@ -3,10 +3,8 @@ package builder
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"path/filepath"
-	"strings"
+	"regexp"
 	"time"
 
 	"github.com/ingot-k8s/ingot/internal/atomicfile"
@@ -25,6 +23,7 @@ const maxManifest = 4 << 20
 // from the inputs. Sizes are in bytes, hashes are SHA-256 in hexadecimal.
 type Manifest struct {
 	Format     int       `json:"format"`
+	Ingot      string    `json:"ingot"` // the version that baked; only the bill of materials has it
 	Cluster    string    `json:"cluster"`
 	ID         string    `json:"id"`   // of the image, derived from the inputs
 	Date       time.Time `json:"date"` // the one clock
@@ -116,22 +115,48 @@ func ReadManifest(path string) (*Manifest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading manifest: %w", err)
 	}
+	m, err := parseManifest(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading manifest %s: %w", path, err)
+	}
+	return m, nil
+}
+
+// A manifest may come from elsewhere: what is used as a path, or shown, is held
+// to what bakes write.
+var (
+	clusterPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+	idPattern      = regexp.MustCompile(`^[0-9a-f]{12}$`)
+	namePattern    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+)
+
+func parseManifest(data []byte) (*Manifest, error) {
+	// A manifest of another format has other keys: say only that.
+	var head struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return nil, err
+	}
+	if head.Format != ManifestFormat {
+		return nil, fmt.Errorf("format %d is unknown (%d)", head.Format, ManifestFormat)
+	}
 	var m Manifest
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&m); err != nil {
-		return nil, fmt.Errorf("reading manifest %s: %w", path, err)
+		return nil, err
 	}
-	if m.Format != ManifestFormat {
-		return nil, fmt.Errorf("reading manifest %s: format %d (%d)", path, m.Format, ManifestFormat)
+	if !clusterPattern.MatchString(m.Cluster) {
+		return nil, fmt.Errorf("%q is not the name of a cluster", m.Cluster)
+	}
+	if !idPattern.MatchString(m.ID) {
+		return nil, fmt.Errorf("%q is not the name of an image", m.ID)
 	}
 	for _, f := range m.Files {
-		if f.Name == "" || f.Name != filepath.Base(f.Name) || strings.HasPrefix(f.Name, ".") {
-			return nil, fmt.Errorf("reading manifest %s: %q is not the name of a file", path, f.Name)
+		if !namePattern.MatchString(f.Name) {
+			return nil, fmt.Errorf("%q is not the name of a file", f.Name)
 		}
-	}
-	if m.Cluster == "" || m.ID == "" {
-		return nil, errors.New("reading manifest " + path + ": it names no cluster or no image")
 	}
 	return &m, nil
 }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/ingot-k8s/ingot/images"
 	"github.com/ingot-k8s/ingot/internal/atomicfile"
@@ -132,6 +133,32 @@ func hash(ctx context.Context, r io.ReaderAt, size int64) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
+// poll is how often a folder that another bake writes into is tried again.
+const poll = 100 * time.Millisecond
+
+// hold waits until no other bake writes into a folder. Closing the file lets
+// others write, and so does the end of the process.
+func hold(ctx context.Context, dir string) (*os.File, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("locking the folder of images: %w", err)
+	}
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			return nil, errors.Join(fmt.Errorf("locking the folder of images: %w", err), f.Close())
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), f.Close())
+		case <-time.After(poll):
+		}
+	}
+}
+
 // point makes the links to the newest images.
 func point(dir string, files []Output) error {
 	for i, f := range files {
@@ -196,6 +223,9 @@ func present(ctx context.Context, dir, id string, formats []Format) *Manifest {
 // check compares a file with what the manifest says.
 func (f Output) check(ctx context.Context, dir string) error {
 	file, err := os.OpenFile(filepath.Join(dir, f.Name), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is missing", f.Name)
+	}
 	if err != nil {
 		return err
 	}
@@ -204,15 +234,18 @@ func (f Output) check(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	if !info.Mode().IsRegular() || info.Size() != f.Size {
-		return fmt.Errorf("%s has another size", f.Name)
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file", f.Name)
+	}
+	if info.Size() != f.Size {
+		return fmt.Errorf("%s has %d bytes, and %d when it was baked", f.Name, info.Size(), f.Size)
 	}
 	sum, err := hash(ctx, file, f.Size)
 	if err != nil {
 		return err
 	}
 	if sum != f.SHA256 {
-		return fmt.Errorf("%s has another content", f.Name)
+		return fmt.Errorf("%s has another content than when it was baked", f.Name)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 
 	"github.com/ingot-k8s/ingot/builder/step"
 	"github.com/ingot-k8s/ingot/builder/tree"
@@ -46,6 +47,7 @@ func Compare(ctx context.Context, cfg Config, m *Manifest, dir string) (*Compari
 			cfg.Formats = append(cfg.Formats, f.Format)
 		}
 	}
+	cfg.Version = m.Ingot // it is no input: only the bill of materials names it
 	now, err := newBake(cfg).inputs()
 	if err != nil {
 		return nil, err
@@ -65,8 +67,8 @@ func Compare(ctx context.Context, cfg Config, m *Manifest, dir string) (*Compari
 		return nil, err
 	}
 	out.Manifest = second.Manifest
-	for i, f := range second.Manifest.Files {
-		if i >= len(m.Files) || f != m.Files[i] {
+	for _, f := range m.Files {
+		if !slices.Contains(second.Manifest.Files, f) {
 			out.Files = append(out.Files, f.Name)
 		}
 	}

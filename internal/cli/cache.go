@@ -89,7 +89,7 @@ func (a *app) cachePruneCommand() *cobra.Command {
 			}
 			freed, err := step.Prune(cache, time.Now().Add(-d.Std()))
 			if errors.Is(err, step.ErrBusy) {
-				return withHint(err, "run it again when the bake has ended")
+				return withHint(fmt.Errorf("pruning the cache: %w", err), "run it again when the bake has ended")
 			}
 			if err != nil {
 				return err

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/ingot-k8s/ingot/builder"
 	"github.com/ingot-k8s/ingot/builder/fetch"
+	"github.com/ingot-k8s/ingot/builder/leak"
 	"github.com/ingot-k8s/ingot/builder/lock"
 	"github.com/ingot-k8s/ingot/builder/preflight"
 	"github.com/ingot-k8s/ingot/builder/step"
@@ -60,18 +62,34 @@ func (a *app) images(ctx context.Context, name string, f imagesFlags) error {
 		}
 		formats = append(formats, format)
 	}
+	// What can be wrong is looked for before keys, a lock or a cache are made.
 	c, store, err := a.open(name, f.nodes)
+	if err != nil {
+		return err
+	}
+	locked, err := a.fittingLock(c, f.offline)
 	if err != nil {
 		return err
 	}
 	if err := a.preflight(c); err != nil {
 		return err
 	}
-	b, err := a.bakery(ctx, c, store, f.offline)
+	b, err := a.bakery(c, f.offline)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = b.Store.Close() }() // it only unlocks
+	if _, err := a.ensure(ctx, store, nil); err != nil {
+		return err
+	}
+	if err := keys(b, store); err != nil {
+		return err
+	}
+	if b.Lock = locked; b.Lock == nil {
+		if b.Lock, err = a.firstLock(ctx, c); err != nil {
+			return err
+		}
+	}
 	b.Formats = formats
 	b.Dir = filepath.Join(a.out, c.Def.Name, "images")
 	result, err := builder.Bake(ctx, *b)
@@ -92,27 +110,12 @@ func (a *app) images(ctx context.Context, name string, f imagesFlags) error {
 	return nil
 }
 
-// bakery gathers what a bake of a cluster needs: its PKI and its lock, which
-// are made if need be, and the cache.
-func (a *app) bakery(ctx context.Context, c *cluster.Cluster, store *pki.Store, offline bool) (*builder.Config, error) {
+// bakery gathers what a bake of a cluster needs but its keys and its lock. The
+// caller closes the store.
+func (a *app) bakery(c *cluster.Cluster, offline bool) (*builder.Config, error) {
 	program, err := nodeprogram.Program()
 	if err != nil {
 		return nil, a.lockError(err)
-	}
-	if _, err := a.ensure(ctx, store, nil); err != nil {
-		return nil, err
-	}
-	public, err := store.Public()
-	if err != nil {
-		return nil, err
-	}
-	secrets, err := store.Secrets()
-	if err != nil {
-		return nil, storeHint(err)
-	}
-	locked, err := a.bakeLock(ctx, c, offline)
-	if err != nil {
-		return nil, err
 	}
 	cache, err := openCache()
 	if err != nil {
@@ -125,29 +128,56 @@ func (a *app) bakery(ctx context.Context, c *cluster.Cluster, store *pki.Store, 
 	shown := a.steps()
 	kept.Warn = shown.warn
 	return &builder.Config{
-		Cluster: c, Lock: locked, Public: public, Secrets: secrets, Program: program, Version: Version,
+		Cluster: c, Program: program, Version: Version, Traces: traces(),
 		Store: kept, Runner: run.Exec{}, Environ: os.Environ(), Root: os.Geteuid() == 0, Offline: offline,
 		Progress: shown, Warn: shown.warn, Now: time.Now,
 	}, nil
 }
 
-// bakeLock gives the lock of a cluster. It makes a missing one and changes none.
-func (a *app) bakeLock(ctx context.Context, c *cluster.Cluster, offline bool) (*lock.Lock, error) {
+// keys adds the public part of the key store, and what of the rest must not be
+// in the image.
+func keys(b *builder.Config, store *pki.Store) (err error) {
+	if b.Public, err = store.Public(); err != nil {
+		return err
+	}
+	b.Secrets, err = store.Secrets()
+	return storeHint(err)
+}
+
+// traces are this machine and who sits here. What cannot be known is not looked
+// for.
+func traces() leak.Traces {
+	var t leak.Traces
+	if name, err := os.Hostname(); err == nil {
+		t.Host = name
+	}
+	if u, err := user.Current(); err == nil {
+		t.User = u.Username
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		t.Home = home
+	}
+	return t
+}
+
+// fittingLock gives the lock of a cluster, or nil where there is none.
+func (a *app) fittingLock(c *cluster.Cluster, offline bool) (*lock.Lock, error) {
 	old, err := a.oldLock(c)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if old != nil {
-		if !old.Fits(c) {
-			return nil, withHint(fmt.Errorf("%s has not what the definition asks for", filepath.Join(c.Dir, lock.File)),
-				"ingot lock %s adds what is missing and keeps the versions of the rest", c.Def.Name)
-		}
-		return old, nil
-	}
-	if offline {
+	case old == nil && offline:
 		return nil, withHint(fmt.Errorf("%s is missing, and without network it cannot be made", filepath.Join(c.Dir, lock.File)),
-			"run ingot lock %s where there is one", c.Def.Name)
+			"run ingot lock %s where there is a network", c.Def.Name)
+	case old != nil && !old.Fits(c):
+		return nil, withHint(fmt.Errorf("%s does not have what the definition asks for", filepath.Join(c.Dir, lock.File)),
+			"ingot lock %s adds what is missing and keeps the versions of the rest", c.Def.Name)
 	}
+	return old, nil
+}
+
+// firstLock makes a lock.
+func (a *app) firstLock(ctx context.Context, c *cluster.Cluster) (*lock.Lock, error) {
 	a.say("making %s: every input by version and hash", filepath.Join(c.Dir, lock.File))
 	made, err := a.makeLock(ctx, c, nil, false, nil)
 	if err != nil {

@@ -161,6 +161,9 @@ func (r *stepState) line(now time.Time) string {
 }
 
 func megabytes(n int64) string {
+	if n < 100e3 {
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	}
 	if n < 10e6 {
 		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
 	}

@@ -2,12 +2,13 @@ package cli
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/ingot-k8s/ingot/builder"
+	"github.com/ingot-k8s/ingot/builder/lock"
 	"github.com/spf13/cobra"
 )
 
@@ -30,6 +31,9 @@ func (a *app) verifyCommand() *cobra.Command {
 }
 
 func (a *app) verify(ctx context.Context, path string, offline, asJSON bool) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, builder.ManifestFile)
+	}
 	dir := filepath.Dir(path)
 	m, err := builder.ReadManifest(filepath.Join(dir, builder.ManifestFile))
 	if err != nil {
@@ -38,15 +42,27 @@ func (a *app) verify(ctx context.Context, path string, offline, asJSON bool) err
 	if err := namedBy(m, path); err != nil {
 		return err
 	}
+	// Nothing is made that is missing: it would not be what the image is of.
 	c, store, err := a.open(m.Cluster, nil)
 	if err != nil {
 		return err
 	}
-	b, err := a.bakery(ctx, c, store, offline)
+	locked, err := a.oldLock(c)
+	if err != nil {
+		return err
+	}
+	if locked == nil {
+		return withHint(fmt.Errorf("%s is missing", filepath.Join(c.Dir, lock.File)), "verify needs the lock that the image was made of")
+	}
+	b, err := a.bakery(c, offline)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = b.Store.Close() }() // it only unlocks
+	b.Lock = locked
+	if err := keys(b, store); err != nil {
+		return withHint(err, "verify needs the key store of the cluster that the image was made of")
+	}
 	work, release, err := b.Store.Cache.Workspace()
 	if err != nil {
 		return err
@@ -63,7 +79,7 @@ func (a *app) verify(ctx context.Context, path string, offline, asJSON bool) err
 		a.printComparison(m, found)
 	}
 	if err == nil && !found.Same() {
-		return &checkError{message: "the second bake is not the same"}
+		return &checkError{message: refusal(m, found)}
 	}
 	return err
 }
@@ -84,7 +100,20 @@ func namedBy(m *builder.Manifest, path string) error {
 		}
 		names = append(names, f.Name)
 	}
-	return errors.New(path + " is not in the manifest beside it (" + strings.Join(names, ", ") + ")")
+	return fmt.Errorf("%s is not in the manifest beside it (%s)", path, strings.Join(names, ", "))
+}
+
+// refusal is what the command ends with where something differs.
+func refusal(m *builder.Manifest, c *builder.Comparison) string {
+	image := m.Cluster + "-" + m.ID
+	switch {
+	case len(c.Damaged) > 0:
+		return image + " is not as it was baked"
+	case len(c.Inputs) > 0:
+		return image + " was made of something else than what is here"
+	default:
+		return "the second bake of " + image + " is not the same"
+	}
 }
 
 func (a *app) printComparison(m *builder.Manifest, c *builder.Comparison) {
@@ -93,6 +122,9 @@ func (a *app) printComparison(m *builder.Manifest, c *builder.Comparison) {
 	}
 	for _, s := range c.Inputs {
 		a.print("another input: %s is not what the image was made of", s)
+	}
+	if c.Manifest != nil && c.Manifest.ID != m.ID {
+		a.print("another image: %s-%s; the programs that bake are not those that baked %s-%s", m.Cluster, c.Manifest.ID, m.Cluster, m.ID)
 	}
 	for _, s := range c.Files {
 		a.print("differs: %s", s)
