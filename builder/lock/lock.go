@@ -67,7 +67,11 @@ func (l *Lock) sortAll() {
 		sort.Slice(list, func(a, b int) bool { return list[a].Name < list[b].Name })
 	}
 	l.Programs.sort()
-	slices.SortFunc(l.Images, func(a, b Image) int { return strings.Compare(a.Reference+"@"+a.Digest, b.Reference+"@"+b.Digest) })
+	sortImages(l.Images)
+}
+
+func sortImages(images []Image) {
+	slices.SortFunc(images, func(a, b Image) int { return strings.Compare(a.Reference+"@"+a.Digest, b.Reference+"@"+b.Digest) })
 }
 
 // versions maps the packages' names to their versions.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/ingot-k8s/ingot/cluster"
 )
@@ -117,7 +118,8 @@ func requested(c *cluster.Cluster) []string {
 
 // Fits reports whether the lock has what the definition asks for, and no more.
 func (l *Lock) Fits(c *cluster.Cluster) bool {
-	return l.Debian.Release == c.Def.Image.Debian && slices.Equal(l.Debian.Requested, requested(c)) && l.hasBoot() && l.programsFit(c)
+	return l.Debian.Release == c.Def.Image.Debian && slices.Equal(l.Debian.Requested, requested(c)) && l.hasBoot() && l.programsFit(c) &&
+		slices.Equal(l.Images, preloaded(c))
 }
 
 // BootPackages lists what boot loaders are taken from: GRUB for BIOS and what
@@ -135,6 +137,18 @@ func (l *Lock) hasBoot() bool {
 		}
 	}
 	return true
+}
+
+// preloaded are the container images of the definition, which names their
+// digests, in the order of a lock.
+func preloaded(c *cluster.Cluster) []Image {
+	var out []Image
+	for _, s := range c.Def.Image.Preload {
+		named, digest, _ := strings.Cut(s, "@")
+		out = append(out, Image{Reference: named, Digest: digest})
+	}
+	sortImages(out)
+	return out
 }
 
 // PackagesOf lists the packages of a component whose source is debian.

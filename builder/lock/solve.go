@@ -74,8 +74,9 @@ func Make(ctx context.Context, c *cluster.Cluster, o Options) (*Lock, error) {
 		return nil, err
 	}
 	l.Debian.Packages, l.Debian.Boot = packages(found), packages(loaders)
+	l.Images = preloaded(c)
 	if o.Old != nil {
-		l.Programs, l.Images = o.Old.Programs, o.Old.Images
+		l.Programs = o.Old.Programs
 	}
 	if o.Programs != nil {
 		if l.Programs, err = o.Programs(ctx, &l.Programs, o.updates); err != nil {

@@ -18,7 +18,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/ingot-k8s/ingot/builder/fetch"
-	"github.com/ingot-k8s/ingot/builder/lock"
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/internal/diag"
 )
@@ -249,18 +248,6 @@ func TestPreloadNamesPlaces(t *testing.T) {
 	cancel()
 	if _, err := Preload(ctx, c, newOptions(t)); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
-	}
-}
-
-func TestLocked(t *testing.T) {
-	digest := "sha256:" + strings.Repeat("a", 64)
-	c := load(t, "docker.io/busybox:1.37@"+digest, "reg.example.com:5000/a/b@"+digest)
-	got, err := Locked(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]lock.Image{{Reference: "docker.io/busybox:1.37", Digest: digest}, {Reference: "reg.example.com:5000/a/b", Digest: digest}}, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -5,8 +5,6 @@ import (
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/ingot-k8s/ingot/builder/lock"
-	"github.com/ingot-k8s/ingot/cluster"
 )
 
 // reference is an image that a definition names: name[:tag]@sha256:<hex>.
@@ -49,18 +47,4 @@ func (r reference) names() []string {
 		names = append(names, r.repository()+":"+r.tag)
 	}
 	return names
-}
-
-// Locked gives the container images that a lock has of a definition. Their
-// digests stand in the definition, so nothing has to be asked.
-func Locked(c *cluster.Cluster) ([]lock.Image, error) {
-	var out []lock.Image
-	for _, s := range c.Def.Image.Preload {
-		if _, err := parse(s); err != nil {
-			return nil, fmt.Errorf("locking images: %w", err)
-		}
-		named, digest, _ := strings.Cut(s, "@")
-		out = append(out, lock.Image{Reference: named, Digest: digest})
-	}
-	return out, nil
 }
