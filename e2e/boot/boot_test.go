@@ -16,20 +16,38 @@ const (
 	workerRoles = "worker, edge"
 )
 
-// TestBoot boots machines of every kind, two at a time.
-func TestBoot(t *testing.T) {
+// TestIgnition boots machines of the image that has Ignition, two at a time.
+func TestIgnition(t *testing.T) {
 	w := newWorld(t)
-	for name, test := range map[string]func(*testing.T, *world){
+	w.ignition = w.variant(t, "ignition", "lab", nil)
+	w.stranger = w.variant(t, "stranger", "stranger", nil)
+	w.ignition.bake(t, w, "ignition", "raw,qcow2,vmdk", "lab0,lab1,lab2")
+	w.ingot(t, "stranger", "iso", "stranger", "lab0")
+	w.each(t, map[string]func(*testing.T, *world){
 		"Life":         life,
 		"FirmwareCfg":  firmwareConfig,
 		"PowerCut":     powerCut,
-		"ConfigDrive":  configDrive,
-		"NoCloud":      noCloud,
 		"FlippedByte":  flippedByte,
 		"NoIdentity":   noIdentity,
 		"Tampered":     tampered,
 		"OtherCluster": otherCluster,
-	} {
+	})
+}
+
+// TestCloudInit boots machines of the image that has cloud-init.
+func TestCloudInit(t *testing.T) {
+	w := newWorld(t)
+	w.cloudInit = w.variant(t, "cloud-init", "lab", func(def map[string]any) { def["provisioning"] = "cloud-init" })
+	w.cloudInit.bake(t, w, "cloud-init", "raw,qcow2", "lab0,lab1")
+	w.each(t, map[string]func(*testing.T, *world){
+		"ConfigDrive": configDrive,
+		"NoCloud":     noCloud,
+	})
+}
+
+// each runs tests at once, as far as there are slots for their machines.
+func (w *world) each(t *testing.T, tests map[string]func(*testing.T, *world)) {
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w.slot(t)

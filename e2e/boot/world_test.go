@@ -60,7 +60,7 @@ func (v *variant) file(node, name string) string {
 	return filepath.Join(v.out, v.cluster, "nodes", node, name)
 }
 
-// newWorld bakes what the tests boot.
+// newWorld is a world without clusters.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	dir := os.Getenv(folderVariable)
@@ -75,14 +75,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Setenv("XDG_CONFIG_HOME", dir) // the operator's own key
-	w := &world{dir: dir, key: loginKey(t, filepath.Join(dir, "ssh.pem")), slots: make(chan struct{}, 2)}
-	w.ignition = w.variant(t, "ignition", "lab", nil)
-	w.cloudInit = w.variant(t, "cloud-init", "lab", func(def map[string]any) { def["provisioning"] = "cloud-init" })
-	w.stranger = w.variant(t, "stranger", "stranger", nil)
-	w.ignition.bake(t, w, "ignition", "raw,qcow2,vmdk", "lab0,lab1,lab2")
-	w.cloudInit.bake(t, w, "cloud-init", "raw,qcow2", "lab0,lab1")
-	w.ingot(t, "stranger", "iso", "stranger", "lab0")
-	return w
+	return &world{dir: dir, key: loginKey(t, filepath.Join(dir, "ssh.pem")), slots: make(chan struct{}, 2)}
 }
 
 // loginKey is the key that all runs in the folder use: another one would be
