@@ -46,7 +46,7 @@ type node struct {
 func (w *world) config(t *testing.T, name, image, format string) machine.Config {
 	t.Helper()
 	return machine.Config{
-		Name: name, Dir: qemu.Dir(t), CPUs: 2, Memory: 3072,
+		Name: name, Dir: qemu.Dir(t), Memory: 3072,
 		Disk: machine.Disk{Image: image, Format: format, Size: 4 << 30},
 		Nets: []machine.Net{{Kind: machine.User, Forward: []machine.Forward{{Guest: 22}}}},
 	}

@@ -25,14 +25,20 @@ const (
 // AccelVariable is the environment variable that forces an acceleration.
 const AccelVariable = "INGOT_ACCEL"
 
-// argv chooses the processor too. Under TCG it has no cmpxchg16b: in QEMU 7.2
-// that instruction is not atomic between processors, and kernels that have it
-// use it to allocate memory.
-func (a Accel) argv() []string {
+// argv chooses the processor too. Under TCG, several processors have no
+// cmpxchg16b: in QEMU 7.2 that instruction is not atomic between them, and
+// kernels that have it use it to allocate memory. Programs that use it without
+// asking, haproxy among them, then end with an illegal instruction, so that
+// one processor is what a node gets.
+func (a Accel) argv(cpus int) []string {
 	if a == KVM {
 		return []string{"-accel", "kvm", "-cpu", "host"}
 	}
-	return []string{"-accel", "tcg,thread=multi,tb-size=512", "-cpu", "Nehalem,-cx16"}
+	cpu := "Westmere" // has AES, which QEMU does faster than a guest without it
+	if cpus > 1 {
+		cpu += ",-cx16"
+	}
+	return []string{"-accel", "tcg,thread=multi,tb-size=512", "-cpu", cpu}
 }
 
 // FindAccel returns the acceleration that INGOT_ACCEL forces, or else KVM
@@ -103,7 +109,7 @@ func Probe(ctx context.Context, a Accel) (bool, error) {
 	}
 	limited, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
-	argv := append([]string{qemuSystem, "-no-user-config", "-nodefaults", "-display", "none", "-machine", "pc", "-m", "16"}, a.argv()...)
+	argv := append([]string{qemuSystem, "-no-user-config", "-nodefaults", "-display", "none", "-machine", "pc", "-m", "16"}, a.argv(1)...)
 	argv = append(argv, "-bios", file, "-device", "isa-debug-exit,iobase=0xf4,iosize=0x01")
 	err = run.Exec{}.Run(limited, run.Command{Argv: argv})
 	if ctx.Err() != nil {

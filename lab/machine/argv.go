@@ -16,7 +16,7 @@ func Argv(c Config) []string {
 		"-machine", "pc",
 		"-smp", strconv.Itoa(c.CPUs), "-m", strconv.Itoa(c.Memory),
 	}
-	argv = append(argv, c.Accel.argv()...)
+	argv = append(argv, c.Accel.argv(c.CPUs)...)
 	argv = append(argv,
 		"-rtc", "base=utc",
 		"-object", "rng-random,id=rng0,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng0",

@@ -48,7 +48,7 @@ type Config struct {
 	Firmware Firmware // empty means BIOS
 	Flash    Flash    // for UEFI; empty means what FindFlash finds
 	Accel    Accel    // empty means what FindAccel finds
-	CPUs     int      // 0 means 2
+	CPUs     int      // 0 means 2 with KVM, 1 without
 	Memory   int      // in MiB; 0 means 2048
 	Disk     Disk
 	Direct   Direct // a kernel that QEMU starts itself
@@ -130,8 +130,10 @@ func (c Config) withDefaults() Config {
 	if c.CDBus == "" {
 		c.CDBus = IDE
 	}
-	if c.CPUs == 0 {
+	if c.CPUs == 0 && c.Accel == KVM {
 		c.CPUs = 2
+	} else if c.CPUs == 0 {
+		c.CPUs = 1
 	}
 	if c.Memory == 0 {
 		c.Memory = 2048

@@ -70,8 +70,7 @@ func start(ctx context.Context, cfg Config) (*Machine, error) {
 
 // complete fills in what depends on the host, and checks the whole.
 func complete(ctx context.Context, cfg Config) (Config, error) {
-	cfg = cfg.withDefaults()
-	if err := cfg.check(); err != nil {
+	if err := cfg.withDefaults().check(); err != nil {
 		return Config{}, err
 	}
 	if cfg.Accel == "" {
@@ -81,6 +80,7 @@ func complete(ctx context.Context, cfg Config) (Config, error) {
 		}
 		cfg.Accel = accel
 	}
+	cfg = cfg.withDefaults()
 	if cfg.Firmware == UEFI && cfg.Flash == (Flash{}) {
 		flash, err := FindFlash()
 		if err != nil {

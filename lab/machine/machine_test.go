@@ -93,7 +93,7 @@ func TestMachine(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := machine.Config{
-		Name: "m1", Dir: qemu.Dir(t), Memory: 256, Direct: linux(t), Disk: disk(t, 8<<20),
+		Name: "m1", Dir: qemu.Dir(t), CPUs: 2, Memory: 256, Direct: linux(t), Disk: disk(t, 8<<20),
 		CDROMs: []string{iso(t, "first\n"), iso(t, "second\n"), iso(t, "third\n")},
 		FWCfg:  []machine.FWCfg{{Name: "opt/org.ingot/test", File: content}},
 		Nets:   []machine.Net{{Kind: machine.User, Forward: []machine.Forward{{Guest: 22}}}},
