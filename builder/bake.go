@@ -12,6 +12,7 @@ import (
 
 	"github.com/ingot-k8s/ingot/builder/leak"
 	"github.com/ingot-k8s/ingot/builder/lock"
+	"github.com/ingot-k8s/ingot/builder/preflight"
 	"github.com/ingot-k8s/ingot/builder/step"
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/internal/run"
@@ -67,6 +68,9 @@ func Bake(ctx context.Context, cfg Config) (*Result, error) {
 		return nil, err
 	}
 	defer sealed.release()
+	if err := preflight.Disk(b.Cluster, virtualSize(sealed.disk)).Err(); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(b.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("making the folder of images: %w", err)
 	}
@@ -75,7 +79,7 @@ func Bake(ctx context.Context, cfg Config) (*Result, error) {
 		return nil, err
 	}
 	defer func() { _ = held.Close() }() // unlocks
-	if m := present(ctx, b.Dir, b.id, b.Formats); m != nil {
+	if m := b.present(ctx); m != nil {
 		return &Result{Manifest: m, Unchanged: true}, point(b.Dir, m.Files)
 	}
 	m, err := b.write(ctx, sealed)
@@ -167,7 +171,14 @@ func (b *bake) inputs() (*Inputs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hashing the public part of the PKI: %w", err)
 	}
+	tools := map[string]string{}
+	for _, name := range []string{bootstrap, packer} {
+		if tools[name], err = b.tool(name); err != nil {
+			return nil, err
+		}
+	}
 	return &Inputs{
+		Tools:      tools,
 		Definition: sum(definition), Lock: sum(b.Lock.Encode()), PKI: sum(public), Program: sum(b.Program),
 	}, nil
 }
@@ -187,6 +198,12 @@ func variable(environ []string, name string) string {
 	}
 	return value
 }
+
+// Programs of this machine that decide about bytes.
+const (
+	bootstrap = "mmdebstrap"
+	packer    = "mksquashfs"
+)
 
 // tool is the SHA-256 of a program of this machine: another version may
 // make other bytes of the same inputs.

@@ -2,7 +2,9 @@ package builder
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -70,8 +72,47 @@ func machine(c *cluster.Cluster, id string) ovf.Machine {
 	return m
 }
 
+// sparseSize is what machines see of a disk whose format stores no zeros, in
+// bytes: room for the state of a node that is started without a thought of it.
+const sparseSize = 16 << 30
+
+// virtualSize is what machines see of the image of a disk.
+func virtualSize(disk images.Source) int64 { return max(disk.Size(), sparseSize) }
+
+// enlarged is a disk with zeros at its end. The table at the end of the smaller
+// disk is found by nobody there; the machine writes it anew on its first boot,
+// as on every disk that has grown.
+type enlarged struct {
+	images.Source
+	size int64
+}
+
+// Size is in bytes.
+func (e enlarged) Size() int64 { return e.size }
+
+// ReadAt implements io.ReaderAt.
+func (e enlarged) ReadAt(p []byte, off int64) (int, error) {
+	n := 0
+	if off < e.Source.Size() {
+		var err error
+		n, err = e.Source.ReadAt(p[:min(int64(len(p)), e.Source.Size()-off)], off)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return n, err
+		}
+	}
+	rest := p[n:min(int64(len(p)), max(e.size-off, 0))]
+	clear(rest)
+	if n += len(rest); n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
 // write writes a disk in a format.
 func (f Format) write(ctx context.Context, w *atomicfile.File, disk images.Source, m ovf.Machine, date time.Time, p images.Progress) (images.Stats, error) {
+	if f == QCOW2 || f == VMDK || f == OVA {
+		disk = enlarged{disk, virtualSize(disk)}
+	}
 	switch f {
 	case Raw:
 		return images.WriteRaw(ctx, w, disk, images.RawOptions{Progress: p})

@@ -47,12 +47,16 @@ type Inputs struct {
 	Lock       string `json:"lock"`
 	PKI        string `json:"publicPKI"`
 	Program    string `json:"ingotNode"`
+	// Tools are programs of the machine that baked, of which other versions
+	// make other bytes.
+	Tools map[string]string `json:"tools"`
 }
 
 // Partition is one of the disk's.
 type Partition struct {
 	Number int    `json:"number"`
 	Label  string `json:"label"`
+	Type   string `json:"type"` // GUID
 	GUID   string `json:"guid"`
 	Offset int64  `json:"offset"`
 	Size   int64  `json:"bytes"`

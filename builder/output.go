@@ -198,21 +198,21 @@ func relink(path, target string) error {
 	return nil
 }
 
-// present gives what an earlier bake of the same image has left, if it has all
-// formats and every file is as it was.
-func present(ctx context.Context, dir, id string, formats []Format) *Manifest {
-	m, err := ReadManifest(filepath.Join(dir, ManifestFile))
-	if err != nil || m.ID != id {
+// present gives what an earlier bake of the same image by the same version of
+// ingot has left, if it has all formats and every file is as it was.
+func (b *bake) present(ctx context.Context) *Manifest {
+	m, err := ReadManifest(filepath.Join(b.Dir, ManifestFile))
+	if err != nil || m.ID != b.id || m.Ingot != b.Version {
 		return nil
 	}
-	for _, f := range formats {
+	for _, f := range b.Formats {
 		if _, is := m.File(f); !is {
 			return nil
 		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, f := range m.Files {
-		group.Go(func() error { return f.check(ctx, dir) })
+		group.Go(func() error { return f.check(ctx, b.Dir) })
 	}
 	if group.Wait() != nil {
 		return nil

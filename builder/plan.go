@@ -35,11 +35,11 @@ func (b *bake) plan() (*plan, error) {
 	for _, d := range b.Lock.Debian.Packages {
 		inputs = append(inputs, d.SHA256)
 	}
-	bootstrap, err := b.tool("mmdebstrap")
+	strap, err := b.tool(bootstrap)
 	if err != nil {
 		return nil, err
 	}
-	p.base = step.Step{Name: "base", Inputs: append(inputs, bootstrap)}
+	p.base = step.Step{Name: "base", Inputs: append(inputs, strap)}
 	p.start = step.Step{Name: "kernel and initrd", Inputs: []string{p.base.Key(), source("initrd", "boot"), fmt.Sprint(b.network())}}
 	for _, d := range b.Lock.Debian.Boot {
 		p.start.Inputs = append(p.start.Inputs, d.SHA256)
@@ -63,7 +63,7 @@ func (b *bake) plan() (*plan, error) {
 		p.base.Key(), sum(b.Lock.Encode()), sum(b.Program), b.Version, source("sbom"),
 	}}
 
-	pack, err := b.tool("mksquashfs")
+	pack, err := b.tool(packer)
 	if err != nil {
 		return nil, err
 	}

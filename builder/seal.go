@@ -153,8 +153,17 @@ func (b *bake) compose(s *sealed, start *step.Result) error {
 		return err
 	}
 	s.kernel = strings.Join(line, " ")
-	s.disk, err = boot.Disk(boot.Parts{
+	disk, table, err := boot.Disk(boot.Parts{
 		GRUB: grub, Kernel: kernel, Initrd: initrd, Root: s.root.parts, Cluster: s.cluster.parts, KernelArgs: args,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	s.disk = disk
+	for i, e := range table.Entries {
+		s.partitions = append(s.partitions, Partition{
+			Number: i + 1, Label: e.Label, Type: e.Type.String(), GUID: e.GUID.String(), Offset: e.Offset(), Size: e.Size(),
+		})
+	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 
@@ -87,6 +88,11 @@ func (i Inputs) others(now *Inputs) []string {
 	} {
 		if in.was != in.is {
 			out = append(out, in.name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(now.Tools)) {
+		if i.Tools[name] != now.Tools[name] {
+			out = append(out, "the program "+name+" of this machine")
 		}
 	}
 	return out

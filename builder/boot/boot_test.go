@@ -48,7 +48,7 @@ func sample(t *testing.T) Parts {
 func TestDisk(t *testing.T) {
 	sgdisk, veritysetup, fsck, mcopy := need.Tool(t, "sgdisk"), need.Tool(t, "veritysetup"), need.Tool(t, "fsck.vfat"), need.Tool(t, "mcopy")
 	p := sample(t)
-	disk, err := Disk(p)
+	disk, _, err := Disk(p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func partition(t *testing.T, disk *images.Disk, number int) *io.SectionReader {
 func TestSameBytes(t *testing.T) {
 	var sums [2][32]byte
 	for i := range sums {
-		disk, err := Disk(sample(t))
+		disk, _, err := Disk(sample(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +195,7 @@ func TestDiskRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := sample(t)
 			tt.spoil(&p)
-			if _, err := Disk(p); err == nil || !strings.Contains(err.Error(), tt.want) {
+			if _, _, err := Disk(p); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v\nwant %s", err, tt.want)
 			}
 		})

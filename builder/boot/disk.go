@@ -33,8 +33,25 @@ type Parts struct {
 	Size int64
 }
 
-// Disk composes the disk. Its bytes follow from the parts alone.
-func Disk(p Parts) (*images.Disk, error) {
+// Disk composes the disk, and tells what is where on it. Its bytes follow from
+// the parts alone.
+func Disk(p Parts) (*images.Disk, *gpt.Table, error) {
+	layout, err := layout(p)
+	if err != nil {
+		return nil, nil, fmt.Errorf("composing disk: %w", err)
+	}
+	table, err := layout.Plan()
+	if err != nil {
+		return nil, nil, fmt.Errorf("composing disk: %w", err)
+	}
+	disk, err := layout.Disk()
+	if err != nil {
+		return nil, nil, fmt.Errorf("composing disk: %w", err)
+	}
+	return disk, table, nil
+}
+
+func layout(p Parts) (*gpt.Layout, error) {
 	args, err := KernelLine(p.Root.Hash, p.Cluster.Hash, p.KernelArgs)
 	if err != nil {
 		return nil, err
@@ -49,10 +66,10 @@ func Disk(p Parts) (*images.Disk, error) {
 		return nil, err
 	}
 	if len(core) > biosSize {
-		return nil, fmt.Errorf("composing disk: GRUB for BIOS has %d bytes, at most %d", len(core), biosSize)
+		return nil, fmt.Errorf("GRUB for BIOS has %d bytes, at most %d", len(core), biosSize)
 	}
 	const sealed = gpt.ReadOnly | gpt.NoAuto
-	layout := gpt.Layout{
+	return &gpt.Layout{
 		Seed: append(p.Root.Hash[:], p.Cluster.Hash[:]...), Size: p.Size, BootCode: code,
 		Partitions: []gpt.Partition{
 			{Label: LabelBIOS, Type: gpt.BIOSBoot, Size: biosSize, Content: images.Bytes(core)},
@@ -62,10 +79,5 @@ func Disk(p Parts) (*images.Disk, error) {
 			{Label: LabelCluster, Type: gpt.UsrAMD64, Attributes: sealed, GUID: p.Cluster.Hash.data(), Content: p.Cluster.Data},
 			{Label: LabelClusterTree, Type: gpt.UsrVerityAMD64, Attributes: sealed, GUID: p.Cluster.Hash.tree(), Content: p.Cluster.Tree},
 		},
-	}
-	disk, err := layout.Disk()
-	if err != nil {
-		return nil, fmt.Errorf("composing disk: %w", err)
-	}
-	return disk, nil
+	}, nil
 }
