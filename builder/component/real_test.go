@@ -103,7 +103,7 @@ func TestReal(t *testing.T) {
 			"kubectl version --client -o yaml": "buildDate: \"2026-01-31T01:02:03Z\"", "kubernetes kubelet --version": "Kubernetes v1.36.3",
 		}},
 		"containerd":    {true, map[string]string{"containerd --version": "v2.4.2", "ctr --version": "v2.4.2", "containerd-shim-runc-v2 -v": "v2.4.2"}},
-		"cni":           {true, map[string]string{"bridge": "CNI plugin v1.9.1", "portmap": "CNI plugin v1.9.1"}},
+		"cni":           {true, map[string]string{"bridge": "CNI bridge plugin v1.9.1", "portmap": "CNI portmap plugin v1.9.1"}},
 		"node-exporter": {true, map[string]string{"prometheus-node-exporter --version": "1.12.1"}},
 	}
 	c := parse(t, definition+"components: {containerd: {source: go}, cni: {source: go}, nodeExporter: {source: go}}\n")
