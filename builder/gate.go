@@ -37,8 +37,8 @@ func (b *bake) gate(ctx context.Context, secrets []pki.Secret) *gate {
 func (g *gate) end(err error) error {
 	_ = g.CloseWithError(err) // always nil; a nil error is the end of the stream
 	found := <-g.found
-	if err != nil && !errors.Is(err, io.ErrClosedPipe) {
-		return err
+	if found != nil && (err == nil || errors.Is(err, io.ErrClosedPipe)) {
+		return found
 	}
-	return found
+	return err
 }
