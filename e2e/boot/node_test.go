@@ -16,12 +16,13 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// How long things may take, without KVM and on a busy host.
+// How long things may take, without KVM and on a host that is busy with much
+// else: some ten times of what they take on an idle one.
 const (
-	identityTime = 6 * time.Minute
-	sshTime      = 4 * time.Minute
-	serviceTime  = 8 * time.Minute
-	downTime     = 3 * time.Minute
+	identityTime = 15 * time.Minute
+	sshTime      = 8 * time.Minute
+	serviceTime  = 15 * time.Minute
+	downTime     = 5 * time.Minute
 )
 
 // What machines say.

@@ -2,8 +2,8 @@ package machine
 
 // plain takes terminal control out of what a serial port says: escape
 // sequences (ECMA-48: CSI, OSC and the other string sequences, two- and
-// three-byte ones) and control characters. A carriage return, with or without
-// a line feed, ends a line. It keeps its state between writes.
+// three-byte ones) and control characters. Carriage returns, with or without a
+// line feed, end a line. It keeps its state between writes.
 type plain struct {
 	state   ansiState
 	carried bool // the last byte was a carriage return
@@ -49,7 +49,7 @@ func (s *plain) text(out []byte, b byte) []byte {
 	carried := s.carried
 	s.carried = b == '\r'
 	switch {
-	case b == '\n' && carried:
+	case carried && (b == '\n' || b == '\r'): // systemd says "\r\n", of which the terminal makes "\r\r\n"
 		return out
 	case b == '\r' || b == '\n':
 		return append(out, '\n')

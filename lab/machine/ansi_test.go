@@ -8,7 +8,7 @@ import (
 func TestPlain(t *testing.T) {
 	for _, tc := range []struct{ name, in, want string }{
 		{"text", "login: \tüx\n", "login: \tüx\n"},
-		{"line ends", "a\r\nb\rc\r\r\nd\n\ne", "a\nb\nc\n\nd\n\ne"},
+		{"line ends", "a\r\nb\rc\r\r\nd\n\ne", "a\nb\nc\nd\n\ne"},
 		{"colours", "[\x1b[0;32m  OK  \x1b[0m] Started \x1b[0;1;39mx.service\x1b[0m.", "[  OK  ] Started x.service."},
 		{"clear the screen", "\x1b[2J\x1b[01;01Hx\x1b[=3hy\x1bcz", "xyz"},
 		{"titles", "a\x1b]0;title\x07b\x1b]0;title\x1b\\c", "abc"},
