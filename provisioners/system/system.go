@@ -45,6 +45,8 @@ func Layer(c *cluster.Cluster) layer.Layer {
 	if !ownFile(c, "/etc/resolv.conf") {
 		l.Links = append(l.Links, layer.Link{Path: "/etc/resolv.conf", Target: "../run/systemd/resolve/stub-resolv.conf"})
 	}
+	// It would have sshd listen to the hypervisor (vsock) and on a local socket.
+	l.Links = append(l.Links, layer.Link{Path: "/etc/systemd/system-generators/systemd-ssh-generator", Target: "/dev/null"})
 	if zone := c.Def.System.Timezone; zone != "" && !ownFile(c, "/etc/localtime") {
 		l.Packages = append(l.Packages, "tzdata")
 		l.Links = append(l.Links, layer.Link{Path: "/etc/localtime", Target: "../usr/share/zoneinfo/" + zone})
