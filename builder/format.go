@@ -12,7 +12,6 @@ import (
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/images"
 	"github.com/ingot-k8s/ingot/images/ovf"
-	"github.com/ingot-k8s/ingot/internal/atomicfile"
 )
 
 // Format is a form that an image is written in. It is the suffix of its file.
@@ -109,7 +108,7 @@ func (e enlarged) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // write writes a disk in a format.
-func (f Format) write(ctx context.Context, w *atomicfile.File, disk images.Source, m ovf.Machine, date time.Time, p images.Progress) (images.Stats, error) {
+func (f Format) write(ctx context.Context, w *summing, disk images.Source, m ovf.Machine, date time.Time, p images.Progress) (images.Stats, error) {
 	if f == QCOW2 || f == VMDK || f == OVA {
 		disk = enlarged{disk, virtualSize(disk)}
 	}

@@ -99,12 +99,13 @@ func (b *bake) images(ctx context.Context, o *outputs, disk images.Source, forma
 		}
 		group.Go(func() error {
 			return b.timed("write "+string(f), func(t *task) error {
-				stats, err := f.write(ctx, p.File, disk, machine(b.Cluster, b.id), b.Lock.Date, t.advance)
+				file := newSumming(p.File)
+				stats, err := f.write(ctx, file, disk, machine(b.Cluster, b.id), b.Lock.Date, t.advance)
 				if err != nil {
 					return fmt.Errorf("writing %s: %w", p.Name, err)
 				}
 				p.Size = stats.FileSize
-				p.SHA256, err = hash(ctx, p.File, stats.FileSize)
+				p.SHA256, err = file.SHA256(ctx, stats.FileSize)
 				t.size = p.Size
 				return err
 			})
@@ -116,8 +117,8 @@ func (b *bake) images(ctx context.Context, o *outputs, disk images.Source, forma
 // stem is the name of all images of this bake, without the suffix.
 func (b *bake) stem() string { return b.Cluster.Def.Name + "-" + b.id }
 
-// hash is the SHA-256 of the first size bytes, in hexadecimal.
-func hash(ctx context.Context, r io.ReaderAt, size int64) (string, error) {
+// sumOf is the SHA-256 of the first size bytes, in hexadecimal.
+func sumOf(ctx context.Context, r io.ReaderAt, size int64) (string, error) {
 	h := sha256.New()
 	buf := make([]byte, 1<<20)
 	for off := int64(0); off < size; off += int64(len(buf)) {
@@ -240,7 +241,7 @@ func (f Output) check(ctx context.Context, dir string) error {
 	if info.Size() != f.Size {
 		return fmt.Errorf("%s has %d bytes, and %d when it was baked", f.Name, info.Size(), f.Size)
 	}
-	sum, err := hash(ctx, file, f.Size)
+	sum, err := sumOf(ctx, file, f.Size)
 	if err != nil {
 		return err
 	}

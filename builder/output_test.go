@@ -164,17 +164,17 @@ func TestOutputsFullDisk(t *testing.T) {
 func TestHash(t *testing.T) {
 	data := bytes.Repeat([]byte("0123456789abcdef"), 1<<17) // more than is read at once
 	for _, size := range []int{0, 1, 1 << 20, 1<<20 + 1, len(data)} {
-		got, err := hash(t.Context(), bytes.NewReader(data), int64(size))
+		got, err := sumOf(t.Context(), bytes.NewReader(data), int64(size))
 		if err != nil || got != sum(data[:size]) {
 			t.Errorf("%d bytes: %s, %v", size, got, err)
 		}
 	}
-	if _, err := hash(t.Context(), bytes.NewReader(data), int64(len(data))+1); !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if _, err := sumOf(t.Context(), bytes.NewReader(data), int64(len(data))+1); !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("more than there is: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := hash(ctx, bytes.NewReader(data), 1); !errors.Is(err, context.Canceled) {
+	if _, err := sumOf(ctx, bytes.NewReader(data), 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("after its context: %v", err)
 	}
 }
