@@ -63,6 +63,7 @@ func (b *bake) makeBase(ctx context.Context, p *plan) (*step.Result, error) {
 		t.say("unpacking and configuring packages")
 		return base.Build(ctx, base.Config{
 			Lock: b.Lock, Cache: b.Store.Cache, Runner: b.Runner, Root: b.Root, Path: b.path,
+			TmpDir: scratch(b.Environ),
 		}, filepath.Join(dir, baseFile))
 	})
 }
