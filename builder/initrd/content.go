@@ -40,7 +40,7 @@ var required = []string{
 	"/etc/mke2fs.conf",
 
 	// What the scripts run.
-	"/usr/bin/sh", "/usr/bin/cat", "/usr/bin/chmod", "/usr/bin/cp", "/usr/bin/cut", "/usr/bin/mkdir", "/usr/bin/mount",
+	"/usr/bin/sh", "/usr/bin/cat", "/usr/bin/chmod", "/usr/bin/cp", "/usr/bin/mkdir", "/usr/bin/mount",
 	"/usr/bin/readlink", "/usr/bin/rm", "/usr/bin/rmdir", "/usr/bin/sleep", "/usr/bin/sync", "/usr/bin/umount", "/usr/bin/head",
 
 	// Names of users and groups, which rules for devices have.

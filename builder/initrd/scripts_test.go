@@ -37,7 +37,7 @@ func TestPrograms(t *testing.T) {
 		}
 	}
 	for script, programs := range map[string]string{
-		"root":      "cut mkdir mount readlink systemd-veritysetup udevadm",
+		"root":      "mkdir mount readlink systemd-veritysetup udevadm",
 		"state":     "cat e2fsck mkdir mount readlink systemd-growfs systemd-repart udevadm",
 		"provision": "cat chmod cp head ignition mkdir modprobe mount rm rmdir sync systemctl udevadm umount",
 		"stop":      "sleep sync systemctl",
@@ -67,5 +67,25 @@ func TestPrograms(t *testing.T) {
 				t.Errorf("%s does not run %s", script, name)
 			}
 		}
+	}
+}
+
+// TestSplit runs the part of the script that makes GUIDs of a hash.
+func TestSplit(t *testing.T) {
+	data, err := own.ReadFile("root/usr/lib/ingot/root")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, function, ok := strings.Cut(string(data), "\nsplit() {")
+	function, _, end := strings.Cut(function, "\n}\n")
+	if !ok || !end || !strings.Contains(string(data), "\nset -euf") {
+		t.Fatal("the script has no such function, or takes patterns for files")
+	}
+	hash := "0123456789abcdef0123456789abcdef" + "fedcba9876543210fedcba9876543210"
+	cmd := exec.Command(need.Tool(t, "dash"), "-c", "set -euf\nsplit() {"+function+"\n}\nsplit "+hash+"; echo $guid; split $rest; echo $guid$rest")
+	cmd.Dir = "/" // has names of four letters
+	out, err := cmd.CombinedOutput()
+	if want := "01234567-89ab-cdef-0123-456789abcdef\nfedcba98-7654-3210-fedc-ba9876543210\n"; err != nil || string(out) != want {
+		t.Errorf("got %q, %v\nwant %q", out, err, want)
 	}
 }
