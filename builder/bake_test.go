@@ -1,6 +1,8 @@
 package builder
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -189,45 +191,33 @@ func compared(t *testing.T) (Config, *Manifest, string) {
 	return cfg, m, dir
 }
 
-// Other inputs and damage are told before anything is baked: there is no store.
+// Other inputs are told before anything is baked: there is no store.
 func TestCompareInputs(t *testing.T) {
 	for name, c := range map[string]struct {
-		change func(cfg *Config, dir string)
+		change func(cfg *Config)
 		want   Comparison
 	}{
 		"definition": {
-			func(cfg *Config, _ string) { cfg.Cluster.Def.Domain = "x.example" }, Comparison{Inputs: []string{"the definition"}},
+			func(cfg *Config) { cfg.Cluster.Def.Domain = "x.example" }, Comparison{Inputs: []string{"the definition"}},
 		},
 		"lock": {
-			func(cfg *Config, _ string) { cfg.Lock.Date = cfg.Lock.Date.Add(time.Hour) }, Comparison{Inputs: []string{"the lock"}},
+			func(cfg *Config) { cfg.Lock.Date = cfg.Lock.Date.Add(time.Hour) }, Comparison{Inputs: []string{"the lock"}},
 		},
 		"keys": {
-			func(cfg *Config, _ string) { cfg.Public = &pki.Public{MeshKeys: map[string][]byte{"lab0": {1}}} },
+			func(cfg *Config) { cfg.Public = &pki.Public{MeshKeys: map[string][]byte{"lab0": {1}}} },
 			Comparison{Inputs: []string{"the public part of the PKI"}},
 		},
 		"program": {
-			func(cfg *Config, _ string) { cfg.Program = nil }, Comparison{Inputs: []string{"the program ingot-node"}},
+			func(cfg *Config) { cfg.Program = nil }, Comparison{Inputs: []string{"the program ingot-node"}},
 		},
 		"tools": {
-			func(cfg *Config, _ string) { cfg.Environ = []string{"PATH=" + tools(t, "2")} },
+			func(cfg *Config) { cfg.Environ = []string{"PATH=" + tools(t, "2")} },
 			Comparison{Inputs: []string{"the program mksquashfs of this machine", "the program mmdebstrap of this machine"}},
-		},
-		"damage": {
-			func(_ *Config, dir string) { write(t, filepath.Join(dir, "lab-0123456789ab.raw"), "Raw") },
-			Comparison{Damaged: []string{"lab-0123456789ab.raw has another content than when it was baked"}},
-		},
-		"cut": {
-			func(_ *Config, dir string) { write(t, filepath.Join(dir, "lab-0123456789ab.raw"), "R") },
-			Comparison{Damaged: []string{"lab-0123456789ab.raw has 1 bytes, and 3 when it was baked"}},
-		},
-		"missing": {
-			func(_ *Config, dir string) { _ = os.Remove(filepath.Join(dir, "lab-0123456789ab.raw")) },
-			Comparison{Damaged: []string{"lab-0123456789ab.raw is missing"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg, m, dir := compared(t)
-			c.change(&cfg, dir)
+			c.change(&cfg)
 			got, err := Compare(t.Context(), cfg, m, dir)
 			if err != nil {
 				t.Fatal(err)
@@ -250,5 +240,33 @@ func TestInputs(t *testing.T) {
 	}
 	if others := m.Inputs.others(now); len(others) > 0 {
 		t.Errorf("inputs that differ: %q", others)
+	}
+}
+
+// Damage is told by each file's name.
+func TestCheck(t *testing.T) {
+	const name = "lab-0123456789ab.raw"
+	for want, spoil := range map[string]func(path string){
+		"":                   func(string) {},
+		name + " is missing": func(path string) { _ = os.Remove(path) },
+		name + " has another content than when it was baked": func(path string) { write(t, path, "Raw") },
+		name + " has 1 bytes, and 3 when it was baked":       func(path string) { write(t, path, "R") },
+		name + " is not a regular file":                      func(path string) { _ = os.Remove(path); _ = os.Mkdir(path, 0o755) },
+	} {
+		_, m, dir := compared(t)
+		spoil(filepath.Join(dir, name))
+		got, err := Check(t.Context(), m, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Join(got.Damaged, "; ") != want || got.Same() != (want == "") {
+			t.Errorf("got %q, want %q", got.Damaged, want)
+		}
+	}
+	_, m, dir := compared(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Check(ctx, m, dir); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
 	}
 }

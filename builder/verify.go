@@ -20,7 +20,7 @@ const maxFiles = 256 << 20
 
 // Comparison says how a second bake differs from an image.
 type Comparison struct {
-	Manifest *Manifest `json:"manifest"` // of the second bake
+	Manifest *Manifest `json:"manifest,omitempty"` // of the second bake, if there was one
 
 	Damaged []string `json:"damaged,omitempty"` // files of the image that are not as its manifest says
 	Inputs  []string `json:"inputs,omitempty"`  // that are others now; then nothing was baked
@@ -33,17 +33,24 @@ func (c *Comparison) Same() bool {
 	return len(c.Damaged)+len(c.Inputs)+len(c.Files)+len(c.Paths) == 0
 }
 
-// Compare bakes the image of a manifest again, every step of it, and compares.
-// dir is the folder of the image, Config.Dir an empty one for the second bake.
-func Compare(ctx context.Context, cfg Config, m *Manifest, dir string) (*Comparison, error) {
+// Check compares the files of an image with its manifest. It needs nothing of
+// what the image was made of. dir is the folder of the image.
+func Check(ctx context.Context, m *Manifest, dir string) (*Comparison, error) {
 	out := &Comparison{}
 	for _, f := range m.Files {
 		if err := f.check(ctx, dir); err != nil {
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
 			out.Damaged = append(out.Damaged, err.Error())
 		}
+	}
+	return out, ctx.Err()
+}
+
+// Compare bakes the image of a manifest again, every step of it, and compares.
+// dir is the folder of the image, which Check has found to be as it was baked;
+// Config.Dir is an empty one for the second bake.
+func Compare(ctx context.Context, cfg Config, m *Manifest, dir string) (*Comparison, error) {
+	out := &Comparison{}
+	for _, f := range m.Files {
 		if f.Format != "" {
 			cfg.Formats = append(cfg.Formats, f.Format)
 		}
@@ -53,7 +60,7 @@ func Compare(ctx context.Context, cfg Config, m *Manifest, dir string) (*Compari
 	if err != nil {
 		return nil, err
 	}
-	if out.Inputs = m.Inputs.others(now); len(out.Inputs) > 0 || len(out.Damaged) > 0 {
+	if out.Inputs = m.Inputs.others(now); len(out.Inputs) > 0 {
 		return out, nil
 	}
 	fresh, err := step.OpenFresh(cfg.Store.Cache)

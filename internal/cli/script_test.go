@@ -12,7 +12,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ingot-k8s/ingot/builder/fetch"
+	"github.com/ingot-k8s/ingot/builder/step"
 	"github.com/ingot-k8s/ingot/internal/cli"
+	"github.com/ingot-k8s/ingot/internal/nodeprogram"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -32,11 +35,21 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
+			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, "cache"))
+			env.Setenv("BIN", filepath.SplitList(env.Getenv("PATH"))[0]) // where ingot is, and nothing else
 			env.Setenv("INGOT_IDENTITY_FILE", "")
 			return copyShipped(filepath.Join(env.WorkDir, "clusters"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": status, "mode": mode, "same": same, "nosecret": noSecret,
+			"status": status, "mode": mode, "same": same, "nosecret": noSecret, "keep": keep, "hold": hold,
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "bakes" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			_, err := nodeprogram.Program() // make build puts it there
+			_, missing := exec.LookPath("mmdebstrap")
+			return err == nil && missing == nil, nil
 		},
 	})
 }
@@ -77,6 +90,34 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit status %d, want %d", got, want)
 	}
+}
+
+// openStore opens the cache of a script, for its steps.
+func openStore(ts *testscript.TestScript) *step.Store {
+	cache, err := fetch.OpenCache(filepath.Join(ts.Getenv("XDG_CACHE_HOME"), "ingot"))
+	ts.Check(err)
+	store, err := step.Open(cache)
+	ts.Check(err)
+	return store
+}
+
+// keep NAME TEXT: the cache gets a step with a file of this text.
+func keep(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: keep name text")
+	}
+	store := openStore(ts)
+	_, err := store.Do(context.Background(), step.Step{Name: args[0]}, func(_ context.Context, dir string) error {
+		return os.WriteFile(filepath.Join(dir, "file"), []byte(args[1]), 0o644)
+	})
+	ts.Check(err)
+	ts.Check(store.Close())
+}
+
+// hold: a bake uses the cache until the script ends.
+func hold(ts *testscript.TestScript, _ bool, _ []string) {
+	store := openStore(ts)
+	ts.Defer(func() { ts.Check(store.Close()) })
 }
 
 // mode 0600 FILE...: each file must have exactly this mode.

@@ -42,34 +42,10 @@ func (a *app) verify(ctx context.Context, path string, offline, asJSON bool) err
 	if err := namedBy(m, path); err != nil {
 		return err
 	}
-	// Nothing is made that is missing: it would not be what the image is of.
-	c, store, err := a.open(m.Cluster, nil)
-	if err != nil {
-		return err
+	found, err := builder.Check(ctx, m, dir)
+	if err == nil && found.Same() {
+		found, err = a.secondBake(ctx, m, dir, offline)
 	}
-	locked, err := a.oldLock(c)
-	if err != nil {
-		return err
-	}
-	if locked == nil {
-		return withHint(fmt.Errorf("%s is missing", filepath.Join(c.Dir, lock.File)), "verify needs the lock that the image was made of")
-	}
-	b, err := a.bakery(c, offline)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = b.Store.Close() }() // it only unlocks
-	b.Lock = locked
-	if err := keys(b, store); err != nil {
-		return withHint(err, "verify needs the key store of the cluster that the image was made of")
-	}
-	work, release, err := b.Store.Cache.Workspace()
-	if err != nil {
-		return err
-	}
-	defer release()
-	b.Dir = work
-	found, err := builder.Compare(ctx, *b, m, dir)
 	if err != nil {
 		return a.lockError(err)
 	}
@@ -82,6 +58,38 @@ func (a *app) verify(ctx context.Context, path string, offline, asJSON bool) err
 		return &checkError{message: refusal(m, found)}
 	}
 	return err
+}
+
+// secondBake bakes an image again from what is here. Nothing is made that is
+// missing: it would not be what the image was made of.
+func (a *app) secondBake(ctx context.Context, m *builder.Manifest, dir string, offline bool) (*builder.Comparison, error) {
+	c, store, err := a.open(m.Cluster, nil)
+	if err != nil {
+		return nil, err
+	}
+	locked, err := a.oldLock(c)
+	if err != nil {
+		return nil, err
+	}
+	if locked == nil {
+		return nil, withHint(fmt.Errorf("%s is missing", filepath.Join(c.Dir, lock.File)), "verify needs the lock that the image was made of")
+	}
+	b, err := a.bakery(c, offline)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = b.Store.Close() }() // it only unlocks
+	b.Lock = locked
+	if err := keys(b, store); err != nil {
+		return nil, withHint(err, "verify needs the key store of the cluster that the image was made of")
+	}
+	work, release, err := b.Store.Cache.Workspace()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	b.Dir = work
+	return builder.Compare(ctx, *b, m, dir)
 }
 
 // namedBy checks that a path is one of a manifest's files, or the manifest.
