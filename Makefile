@@ -94,8 +94,9 @@ fuzz: ## Run every fuzz target for FUZZTIME=10s each
 	scripts/fuzz.sh '$(FUZZTIME)'
 
 .PHONY: bench
-bench: setup build ## Measure the generator with NODES=1000 beside its peers; then the benchmarks that match BENCH=.
+bench: setup setup-bake build ## Measure the generator with NODES=1000 and the bake beside their peers; then the benchmarks that match BENCH=.
 	go run ./internal/bench -nodes '$(NODES)'
+	go run ./internal/bench/bake
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m ./...
 
 .PHONY: vuln
