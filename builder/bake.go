@@ -56,6 +56,7 @@ type bake struct {
 	id      string
 	path    string                       // PATH of the environment
 	base    func() (*step.Result, error) // the step base, done when it is first needed
+	stop    context.CancelCauseFunc      // ends all steps, and keeps why
 }
 
 // Bake bakes the image of a cluster and writes it in every format. Nothing of

@@ -59,13 +59,17 @@ func (b *bake) fill(ctx context.Context, s *sealed) error {
 	if err != nil {
 		return err
 	}
-	b.base = sync.OnceValues(func() (*step.Result, error) { return b.makeBase(ctx, p) })
+	// The first step that fails ends the others, whoever waits for them.
+	work, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	b.stop = stop
+	b.base = sync.OnceValues(func() (*step.Result, error) { return b.makeBase(work, p) })
 	for i := range p.programs {
 		program := &p.programs[i]
-		program.make = sync.OnceValues(func() (*step.Result, error) { return b.makeProgram(ctx, *program) })
+		program.make = sync.OnceValues(func() (*step.Result, error) { return b.makeProgram(work, *program) })
 	}
 	var root, start *step.Result
-	group, gctx := errgroup.WithContext(ctx)
+	group, gctx := errgroup.WithContext(work)
 	group.Go(func() (err error) {
 		root, err = b.root(gctx, p)
 		return err
@@ -79,6 +83,9 @@ func (b *bake) fill(ctx context.Context, s *sealed) error {
 		return err
 	})
 	if err := group.Wait(); err != nil {
+		if first := context.Cause(work); first != nil && ctx.Err() == nil {
+			return first
+		}
 		return err
 	}
 	if s.root, err = s.openRoot(root); err != nil {

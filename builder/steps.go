@@ -36,13 +36,14 @@ const (
 	imagesFolder = "/usr/share/ingot/images"
 )
 
-// step does a step or takes it from the cache.
+// step does a step or takes it from the cache. If it fails, all others end.
 func (b *bake) step(ctx context.Context, st step.Step, work func(ctx context.Context, t *task, dir string) error) (*step.Result, error) {
 	var out *step.Result
 	err := b.timed(st.Name, func(t *task) error {
 		var err error
 		out, err = b.Store.Do(ctx, st, func(ctx context.Context, dir string) error { return work(ctx, t, dir) })
 		if err != nil {
+			b.stop(err)
 			return err
 		}
 		t.cached = out.Cached

@@ -127,6 +127,7 @@ func (a *app) bakery(c *cluster.Cluster, offline bool) (*builder.Config, error) 
 	}
 	shown := a.steps()
 	kept.Warn = shown.warn
+	kept.Wait = func(step string) { shown.Say(step, "waiting for another bake, which is at it") }
 	return &builder.Config{
 		Cluster: c, Program: program, Version: Version, Traces: traces(),
 		Store: kept, Runner: run.Exec{}, Environ: os.Environ(), Root: os.Geteuid() == 0, Offline: offline,
