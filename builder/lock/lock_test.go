@@ -192,9 +192,9 @@ nodes: [{name: a, roles: [controller, worker], address: 192.0.2.1}]
 		add      string
 		has, not []string
 	}{
-		"as it stands": {"", []string{"containerd", "runc", "containernetworking-plugins", "haproxy", "ignition", "curl", "linux-image-cloud-amd64", "systemd-repart", "prometheus-node-exporter", "tinc"},
+		"as it stands": {"", []string{"containerd", "runc", "containernetworking-plugins", "haproxy", "ignition", "dmsetup", "linux-image-cloud-amd64", "systemd-repart", "prometheus-node-exporter", "tinc"},
 			[]string{"cloud-init", "linux-image-amd64", "openssh-server", "tzdata", "initramfs-tools", "apt", "etcd-server"}},
-		"cloud-init": {"provisioning: cloud-init\n", []string{"cloud-init"}, []string{"ignition", "gdisk"}},
+		"cloud-init": {"provisioning: cloud-init\n", []string{"cloud-init"}, []string{"ignition", "curl"}},
 		"metal":      {"image: {targets: [metal]}\n", []string{"linux-image-amd64"}, []string{"linux-image-cloud-amd64"}},
 		"Debian 12":  {"image: {debian: 12}\n", []string{"systemd"}, []string{"systemd-repart", "systemd-cryptsetup"}},
 		"no metrics": {"features: {nodeExporter: false}\n", nil, []string{"prometheus-node-exporter"}},

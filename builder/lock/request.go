@@ -41,21 +41,19 @@ var base = []wanted{
 	{"sudo", func(d *cluster.Definition) bool { return len(d.Access.SSHKeys) > 0 && d.Access.User != "root" }},
 	{"open-vm-tools", func(d *cluster.Definition) bool { return slices.Contains(d.Image.Targets, "esxi") }},
 
-	// The kernel and what finds, checks and grows the disk. A dracut that is
-	// asked for keeps the kernel from choosing another maker of its initrd.
+	// The kernel and what finds, checks and grows the disk. Debian's kernels want
+	// a maker of initrds; dracut is one, which is never run (package initrd).
 	{"linux-image-cloud-amd64", func(d *cluster.Definition) bool { return d.Image.Kernel == "cloud" }},
 	{"linux-image-amd64", func(d *cluster.Definition) bool { return d.Image.Kernel != "cloud" }},
 	{"dracut", nil},
-	{"dracut-network", nil},
 	{"cryptsetup-bin", nil},
+	{"dmsetup", nil},                // with udev's rules for what is verified
 	{"systemd-cryptsetup", since13}, // in 12 a part of systemd
 	{"systemd-repart", since13},     // likewise
 	{"e2fsprogs", nil},              // the state partition is made on the machine
 
-	// What reads the identity. The initrd has Ignition only with its tools.
+	// What reads the identity.
 	{"ignition", ignition},
-	{"curl", ignition},
-	{"gdisk", ignition},
 	{"cloud-init", func(d *cluster.Definition) bool { return !ignition(d) }},
 
 	// The network.
