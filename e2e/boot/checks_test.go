@@ -35,12 +35,13 @@ func (n *node) healthy(name string, units []string) {
 	n.eventually("the targets' units active", `
 for target in $(systemctl list-units --plain --no-legend --state=active 'ingot-*.target' | cut -d ' ' -f 1); do
 	for unit in $(systemctl show -p Wants --value "$target"); do
-		case $(systemctl show -p ActiveState,ConditionResult --value "$unit" | tr '\n' ' ') in
-		'active '* | *' no ') ;;
-		*) bad="$bad $unit" ;;
-		esac; done; done
+		seen=yes
+		systemctl is-active --quiet "$unit" && continue
+		[ "$(systemctl show -p ConditionResult --value "$unit")" = no ] || bad="$bad $unit"
+	done
+done
 echo "not active:$bad"
-[ -z "$bad" ]`, serviceTime)
+[ "$seen$bad" = yes ]`, serviceTime)
 	if failed := strings.TrimSpace(n.run("systemctl list-units --failed --plain --no-legend")); failed != "" {
 		n.t.Errorf("failed units:\n%s\n%s", failed, n.run("journalctl -b --no-pager -p warning | tail -n 40"))
 	}

@@ -1,7 +1,6 @@
 package boot_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -126,10 +125,9 @@ func (n *node) try(script string) (string, error) {
 		return "", err
 	}
 	defer func() { _ = session.Close() }()
-	var said bytes.Buffer
-	session.Stdin, session.Stdout, session.Stderr = strings.NewReader(script), &said, &said
-	err = session.Run("sudo -n sh -s")
-	return said.String(), err
+	session.Stdin = strings.NewReader(script)
+	said, err := session.CombinedOutput("sudo -n sh -s")
+	return string(said), err
 }
 
 // run is try for what must succeed.
@@ -179,5 +177,11 @@ func (n *node) powerdown() {
 // active waits until units are active.
 func (n *node) active(units ...string) {
 	n.t.Helper()
-	n.eventually(fmt.Sprintf("%d units active", len(units)), "systemctl is-active "+strings.Join(units, " "), serviceTime)
+	// Of several units, is-active is content with one.
+	n.eventually(fmt.Sprintf("%d units active", len(units)), `
+for unit in `+strings.Join(units, " ")+`; do
+	systemctl is-active --quiet "$unit" || bad="$bad $unit"
+done
+echo "not active:$bad"
+[ -z "$bad" ]`, serviceTime)
 }
