@@ -24,7 +24,7 @@ const (
 // bill makes the bill of materials of the root, which is that of every image
 // with this root: the cluster's layers add no software.
 func (b *bake) bill(ctx context.Context, p *plan) (*step.Result, error) {
-	return b.step(ctx, p.bill, func(ctx context.Context, _ *task, dir string) error {
+	return b.step(ctx, p.bill, func(_ context.Context, _ *task, dir string) error {
 		made, err := b.base()
 		if err != nil {
 			return err

@@ -19,7 +19,7 @@ import (
 type figures struct {
 	wall, cpu time.Duration
 	largest   int64 // resident memory of the largest process, in bytes
-	together  int64 // of all processes at once, in bytes: sampled, shared pages counted for each
+	together  int64 // of all processes at once and files in memory, in bytes: sampled, shared pages counted for each
 	size      int64 // of what it wrote, in bytes; 0 where that is not of interest
 }
 
@@ -75,18 +75,37 @@ func measure(ctx context.Context, c command) (figures, error) {
 const interval = 250 * time.Millisecond
 
 // watch gives the most resident memory that a process and its descendants had
-// together.
+// together, with what was added meanwhile to file systems in memory.
 func watch(pid int, ended <-chan struct{}) int64 {
-	most := int64(0)
+	most, before := int64(0), inMemory()
 	for tick := time.NewTicker(interval); ; {
 		select {
 		case <-ended:
 			tick.Stop()
 			return most
 		case <-tick.C:
-			most = max(most, resident(pid))
+			most = max(most, resident(pid)+max(0, inMemory()-before))
 		}
 	}
+}
+
+// inMemory is the size of all files in file systems in memory, in bytes, whoever
+// made them: proc_meminfo(5).
+func inMemory() int64 {
+	text, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "Shmem:" {
+			kib, err := strconv.ParseInt(fields[1], 10, 53)
+			if err != nil {
+				return 0
+			}
+			return kib << 10
+		}
+	}
+	return 0
 }
 
 // resident sums up the memory of a process and its descendants.
