@@ -83,8 +83,8 @@ test: setup vet ## Run all tests, against the real programs; as root none is ski
 	go test ./...
 
 .PHONY: e2e
-e2e: setup build ## Bake images and boot them in QEMU: 10 to 20 minutes without KVM; RUN=TestIgnition/Life boots one kind
-	INGOT_E2E_DIR='$(CACHE)/e2e' go test -count=1 -v -timeout 90m -parallel 2 -run '$(RUN)' ./e2e/boot
+e2e: setup setup-bake build ## Bake images, spoil bakes, boot images in QEMU: 15 to 30 minutes without KVM; RUN=TestIgnition/Life, RUN=TestBake/Killed
+	INGOT_E2E_DIR='$(CACHE)/e2e' go test -count=1 -v -timeout 90m -p 1 -parallel 2 -run '$(RUN)' ./e2e/bake ./e2e/boot
 
 .PHONY: lint
 lint: setup fmt-check shellcheck tidy-check generate-check golangci ## Check format, Go, shell, go.mod and generated files
