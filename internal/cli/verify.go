@@ -88,7 +88,7 @@ func (a *app) secondBake(ctx context.Context, m *builder.Manifest, dir string, o
 		return nil, err
 	}
 	defer release()
-	b.Dir = work
+	b.Dir = filepath.Join(work, "images") // the folder itself is locked by its workspace
 	return builder.Compare(ctx, *b, m, dir)
 }
 
