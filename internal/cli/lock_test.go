@@ -4,12 +4,14 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/ingot-k8s/ingot/builder/lock"
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/internal/debrepo"
+	"github.com/ingot-k8s/ingot/internal/gorepo"
 	"github.com/ingot-k8s/ingot/internal/need"
 	"github.com/ingot-k8s/ingot/internal/run"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -29,6 +31,16 @@ func TestMirrorScripts(t *testing.T) {
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
 			env.Setenv("INGOT_IDENTITY_FILE", "")
 			env.Setenv("APT_CONFIG", filepath.Join(env.WorkDir, "archive", "apt.conf"))
+			modules, cache := filepath.Join(env.WorkDir, "modules"), filepath.Join(env.WorkDir, "modcache")
+			if err := gorepo.Publish(modules, gorepo.Components()...); err != nil {
+				return err
+			}
+			for _, v := range gorepo.Environ(modules, cache) {
+				name, value, _ := strings.Cut(v, "=")
+				env.Setenv(name, value)
+			}
+			env.Setenv("GOCACHE", filepath.Join(env.WorkDir, "gocache"))
+			env.Defer(func() { _ = gorepo.Remove(cache) }) // the test's folder is removed in any case
 			return copyShipped(filepath.Join(env.WorkDir, "clusters"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "archive": archive, "mode": mode},
