@@ -42,12 +42,17 @@ type node struct {
 	ssh   *ssh.Client
 }
 
-// config is a machine without an identity; the disk has room for its state.
+// config is a machine without an identity. Formats for virtual machines have
+// room for its state; a raw image has none until it is on a disk.
 func (w *world) config(t *testing.T, name, image, format string) machine.Config {
 	t.Helper()
+	var size int64
+	if format == "raw" {
+		size = 4 << 30
+	}
 	return machine.Config{
 		Name: name, Dir: qemu.Dir(t), Memory: 3072,
-		Disk: machine.Disk{Image: image, Format: format, Size: 4 << 30},
+		Disk: machine.Disk{Image: image, Format: format, Size: size},
 		Nets: []machine.Net{{Kind: machine.User, Forward: []machine.Forward{{Guest: 22}}}},
 	}
 }

@@ -150,6 +150,8 @@ func (w *world) variant(t *testing.T, folder, name string, change func(map[strin
 func (v *variant) bake(t *testing.T, w *world, folder, formats, nodes string) {
 	t.Helper()
 	began := time.Now()
+	// What the code asks for may have changed since the last run.
+	w.ingot(t, folder, "lock", v.cluster)
 	w.ingot(t, folder, "images", v.cluster, "--only", formats, "--node-iso", nodes)
 	var err error
 	if v.manifest, err = builder.ReadManifest(filepath.Join(v.out, v.cluster, "images", builder.ManifestFile)); err != nil {
