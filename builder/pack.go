@@ -27,6 +27,7 @@ func (b *bake) pack(ctx context.Context, dir string, o tree.SquashOptions, gate 
 	var none boot.Hash
 	data := filepath.Join(dir, dataFile)
 	var index *tree.Index
+	o.Unprivileged = !b.Root
 	err := tree.Squash(ctx, b.Runner, data, o, func(w io.Writer) (err error) {
 		index, err = write(io.MultiWriter(w, gate))
 		return gate.end(err)

@@ -22,6 +22,11 @@ type SquashOptions struct {
 	Path  string    // of the caller's environment, to find the program
 
 	Processors int // to use; 0 means all
+
+	// Unprivileged says that the caller is not root, and has mksquashfs run in a
+	// user namespace as the root of that: version 4.5 gives the root folder to
+	// whoever runs it, whatever its options say.
+	Unprivileged bool
 }
 
 // RootSquash and ClusterSquash are how the two trees are packed. The table in
@@ -90,6 +95,9 @@ func (o SquashOptions) command(from io.Reader, file string) run.Command {
 	}
 	if o.Processors > 0 {
 		argv = append(argv, "-processors", strconv.Itoa(o.Processors))
+	}
+	if o.Unprivileged {
+		argv = append([]string{"unshare", "--map-root-user"}, argv...)
 	}
 	date := strconv.FormatInt(o.Date.Unix(), 10)
 	return run.Command{Argv: argv, Env: []string{"PATH=" + o.Path, "LC_ALL=C.UTF-8", "TZ=UTC", "SOURCE_DATE_EPOCH=" + date}, Stdin: from}

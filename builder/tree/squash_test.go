@@ -51,6 +51,49 @@ func TestSquashCommand(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	argv := strings.Join(SquashOptions{Level: 3, Block: 4096, Unprivileged: true}.command(nil, "/x/root").Argv, " ")
+	if !strings.HasPrefix(argv, "unshare --map-root-user mksquashfs - /x/root -tar ") {
+		t.Errorf("without privileges: %s", argv)
+	}
+}
+
+// asNobody runs programs as a user who owns nothing.
+type asNobody struct{ setpriv string }
+
+func (n asNobody) Run(ctx context.Context, c run.Command) error {
+	c.Argv = append([]string{n.setpriv, "--reuid=65534", "--regid=65534", "--clear-groups"}, c.Argv...)
+	return run.Exec{}.Run(ctx, c)
+}
+
+// TestSquashAsUser: whoever packs a tree, its bytes are the same.
+func TestSquashAsUser(t *testing.T) {
+	need.Root(t)
+	runner := asNobody{need.Tool(t, "setpriv")}
+	need.Tool(t, "unshare")
+	root, _ := squash(t, squashOptions())
+	want, err := os.ReadFile(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for at := dir; at != os.TempDir() && at != "/"; at = filepath.Dir(at) {
+		if err := os.Chmod(at, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(dir, "root.squashfs")
+	o := squashOptions()
+	o.Unprivileged = true
+	err = Squash(t.Context(), runner, file, o, func(w io.Writer) error {
+		_, err := Root(t.Context(), w, rootOptions(t))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("packed by a user, it is not the same, %v", err)
+	}
 }
 
 // TestSquashIsTheTree has unsquashfs list the file system, and compares every
