@@ -15,7 +15,7 @@ var zeros = make([]byte, 64<<10)
 
 // summing is a new file that is hashed while it is written, as far as it is
 // written from its beginning to its end. A part that is written later, such as
-// the tables at the head of a QCOW2 image, costs reading the file again.
+// the head of a QCOW2 image or of an OVA, costs reading the file again.
 type summing struct {
 	*atomicfile.File
 	sum   hash.Hash

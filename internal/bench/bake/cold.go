@@ -49,7 +49,7 @@ func cold(ctx context.Context, w *world, t *table) error {
 	t.row("from packages to a sealed raw", a, b, a.wall.Seconds()/b.wall.Seconds(), busy, "at most 1.2 of the peer's time")
 	t.alone("  ratio of processor time", fmt.Sprintf("%.2f", a.cpu.Seconds()/b.cpu.Seconds()), "")
 	t.alone("peak memory, largest process", megabytes(a.largest), "under "+megabytes(memory))
-	t.alone("peak memory, all together", megabytes(a.together), "with files in memory; sampled; shared pages count for each process")
+	t.alone("peak memory, all together", megabytes(a.together), "sampled; with files in memory of all programs, and shared pages for each process")
 	_, m, err := w.raw()
 	if err != nil {
 		return err
