@@ -48,7 +48,7 @@ func asUser(t *testing.T, w *world) {
 	program := filepath.Join(home, "program")
 	copyFile(t, w.program, program)
 	check(t, os.Chmod(program, 0o755))
-	check(t, filepath.WalkDir(home, func(path string, d os.DirEntry, err error) error {
+	check(t, filepath.WalkDir(home, func(path string, _ os.DirEntry, err error) error {
 		if err != nil || filepath.Base(filepath.Dir(path)) == "sha256" {
 			return err
 		}
