@@ -17,6 +17,11 @@ func (e *OfflineError) Error() string {
 	return "fetching packages: not in the cache, and downloads are forbidden: " + titles(e.Packages)
 }
 
+// Hint says what a person can do about it.
+func (e *OfflineError) Hint() string {
+	return "run it once without --offline: what is fetched stays in the cache"
+}
+
 // GoneError is what neither the cache nor the mirror has.
 type GoneError struct{ Packages []lock.Package }
 

@@ -144,7 +144,7 @@ func damagedCache(t *testing.T, w *world) {
 func offline(t *testing.T, w *world) {
 	out := t.TempDir()
 	r := w.ingot(t, run{cache: filepath.Join(t.TempDir(), "ingot"), out: out}, "images", "lab", "--offline").
-		ended(t, 1, "error: ", "not in the cache")
+		ended(t, 1, "error: ", "not in the cache", "hint: run it once without --offline")
 	t.Logf("after %.1f s: %s", r.took.Seconds(), lastLines(r.stderr, 2))
 	if left := names(t, images(out, "lab")); len(left) > 0 {
 		t.Errorf("left: %q", left)
