@@ -25,13 +25,9 @@ const (
 // with this root: the cluster's layers add no software.
 func (b *bake) bill(ctx context.Context, p *plan) (*step.Result, error) {
 	return b.step(ctx, p.bill, func(_ context.Context, _ *task, dir string) error {
-		made, err := b.base()
+		f, err := b.openBase()
 		if err != nil {
 			return err
-		}
-		f, err := os.Open(made.Path(baseFile))
-		if err != nil {
-			return fmt.Errorf("reading base: %w", err)
 		}
 		defer func() { _ = f.Close() }() // nothing was written
 		copyright, err := sbom.Copyrights(f)

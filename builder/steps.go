@@ -88,16 +88,25 @@ func (b *bake) fetch(ctx context.Context, name string, packages []lock.Package) 
 	})
 }
 
+// openBase opens the archive of the base, which is made when it is first needed.
+func (b *bake) openBase() (*os.File, error) {
+	made, err := b.base()
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(made.Path(baseFile))
+	if err != nil {
+		return nil, fmt.Errorf("reading base: %w", err)
+	}
+	return f, nil
+}
+
 // start makes what a machine starts with: kernel, initrd and boot loaders.
 func (b *bake) start(ctx context.Context, p *plan) (*step.Result, error) {
 	return b.step(ctx, p.start, func(ctx context.Context, _ *task, dir string) error {
-		made, err := b.base()
+		f, err := b.openBase()
 		if err != nil {
 			return err
-		}
-		f, err := os.Open(made.Path(baseFile))
-		if err != nil {
-			return fmt.Errorf("reading base: %w", err)
 		}
 		defer func() { _ = f.Close() }() // nothing was written
 		info, err := f.Stat()
@@ -131,11 +140,10 @@ func (b *bake) start(ctx context.Context, p *plan) (*step.Result, error) {
 func (b *bake) root(ctx context.Context, p *plan) (*step.Result, error) {
 	return b.step(ctx, p.root, func(ctx context.Context, t *task, dir string) error {
 		t.say("waiting for base and programs")
-		var made *step.Result
 		var programs, containers []tree.Extra
 		group, gctx := errgroup.WithContext(ctx)
-		group.Go(func() (err error) {
-			made, err = b.base()
+		group.Go(func() error {
+			_, err := b.base()
 			return err
 		})
 		group.Go(func() (err error) {
@@ -150,9 +158,9 @@ func (b *bake) root(ctx context.Context, p *plan) (*step.Result, error) {
 			return err
 		}
 		t.say("packing")
-		f, err := os.Open(made.Path(baseFile))
+		f, err := b.openBase()
 		if err != nil {
-			return fmt.Errorf("reading base: %w", err)
+			return err
 		}
 		defer func() { _ = f.Close() }() // nothing was written
 		extra := append(append(programs, containers...), tree.Extra{
