@@ -97,7 +97,7 @@ func TestPaths(t *testing.T) {
 	free := []string{ // the definition may bring these, and then no layer has them
 		"/etc/resolv.conf", "/etc/localtime",
 	}
-	each(t, func(t *testing.T, c *cluster.Cluster, layers []layer.Layer) {
+	each(t, func(t *testing.T, _ *cluster.Cluster, layers []layer.Layer) {
 		for _, l := range layers {
 			if l.Name == "extras" {
 				continue

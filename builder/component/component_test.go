@@ -190,7 +190,7 @@ func TestBuildRefuses(t *testing.T) {
 		"another go.mod":  {func(l *lock.Lock, _ *world) { exporter(l).GoMod = other }, "another module than the lock names: github.com/prometheus/common v0.1.0", new(*TamperedError)},
 		"module missing":  {func(l *lock.Lock, _ *world) { exporter(l).Component = "etcd" }, "github.com/prometheus/common", nil},
 		"no such version": {func(l *lock.Lock, _ *world) { exporter(l).Version = "v0.9.9" }, "v0.9.9", nil},
-		"another version": {func(l *lock.Lock, w *world) {
+		"another version": {func(_ *lock.Lock, w *world) {
 			w.cluster = parse(w.t, strings.Replace(withExporter, "{source: go}", "{source: go, version: v1.12.0}", 1))
 		}, `the lock has version "v1.12.1", and the definition "v1.12.0"`, nil},
 		"other toolchain": {func(l *lock.Lock, _ *world) { l.Toolchain = "go1.99.0" }, "go1.99.0", nil},

@@ -42,7 +42,7 @@ func hashDir(dir, prefix string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(list, "%x  %s/%s\n", sum, prefix, name)
+		_, _ = fmt.Fprintf(list, "%x  %s/%s\n", sum, prefix, name)
 	}
 	return "h1:" + base64.StdEncoding.EncodeToString(list.Sum(nil)), nil
 }

@@ -35,8 +35,6 @@ func parse(t *testing.T, text string) *cluster.Cluster {
 
 func never(string) bool { return false }
 
-func always(string) bool { return true }
-
 // slow says that tests may take minutes, and use the module proxy.
 func slow() bool { return os.Getenv("INGOT_TEST_SLOW") == "1" }
 

@@ -30,7 +30,7 @@ func (l *Lock) Encode() []byte {
 	if len(l.Debian.Boot) > 0 {
 		encodePackages(&b, "boot", l.Debian.Boot)
 	}
-	l.Programs.encode(&b)
+	l.encode(&b)
 	section(&b, "images", len(l.Images))
 	for _, i := range l.Images {
 		line(&b, 2, "reference", i.Reference, "digest", i.Digest)

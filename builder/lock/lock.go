@@ -66,7 +66,7 @@ func (l *Lock) sortAll() {
 	for _, list := range [][]Package{l.Debian.Packages, l.Debian.Boot} {
 		sort.Slice(list, func(a, b int) bool { return list[a].Name < list[b].Name })
 	}
-	l.Programs.sort()
+	l.sort()
 	sortImages(l.Images)
 }
 
