@@ -2,6 +2,7 @@ package boot_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"regexp"
@@ -161,17 +162,27 @@ func (n *node) eventually(what, script string, limit time.Duration) {
 	}
 }
 
-// powerdown presses the power button and waits.
+// pressAgain is how long a press of the power button may be without effect: the
+// operating system listens to it only some time after the login prompt.
+const pressAgain = 15 * time.Second
+
+// powerdown presses the power button until the machine is off.
 func (n *node) powerdown() {
 	n.t.Helper()
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(n.t.Context(), downTime)
 	defer cancel()
-	if err := n.Powerdown(ctx); err != nil {
-		n.t.Fatal(err)
-	}
-	if err := n.Wait(ctx); err != nil {
-		n.t.Fatal(err)
+	for !n.Ended() {
+		// It may end between the look and the press.
+		if err := n.Powerdown(ctx); err != nil && !n.Ended() {
+			n.t.Fatal(err)
+		}
+		press, stop := context.WithTimeout(ctx, pressAgain)
+		err := n.Wait(press)
+		stop()
+		if err != nil && (ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded)) {
+			n.t.Fatal(err)
+		}
 	}
 	if n.Reason() != "guest-shutdown" {
 		n.t.Errorf("the machine ended for %q", n.Reason())
