@@ -39,8 +39,9 @@ trap 'exit 1' HUP INT TERM
 
 # take copies a bundle from a place, if it is the wanted one.
 take() {
-	[ -s "$1" ] || return 1
+	[ -f "$1" ] || return 1
 	cat "$1" >"$work/bundle" || return 1
+	[ -s "$work/bundle" ] || return 1 # the kernel says that files of fw_cfg are empty
 	got=$(sha256sum <"$work/bundle" | cut -d ' ' -f 1)
 	if [ "$got" != "$want" ]; then
 		say "the bundle on $2 is not the one that is wanted: found $got, wanted $want"
