@@ -112,6 +112,8 @@ func Known() []Allowed {
 	add(SetID, "signs with the host's key, and is switched off by default", "/usr/lib/openssh/ssh-keysign")
 	add(SetID, "keeps agents from being traced", "/usr/bin/ssh-agent")
 	add(PrivateKey, "tests itself with keys that are in its source", "/usr/lib/x86_64-linux-gnu/libgnutls.so.*")
+	add(Token, "shows in its documentation how a token looks",
+		"/usr/lib/python3/dist-packages/pyjwt-*.dist-info/METADATA", "/usr/lib/python3/dist-packages/PyJWT-*.egg-info/PKG-INFO")
 	add(Capability, "sends packets of its own making, which is what it is for", "/usr/bin/ping", "/usr/bin/arping")
 	return out
 }
