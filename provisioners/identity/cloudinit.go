@@ -14,13 +14,20 @@ const cloudConfigPath = "/etc/cloud/cloud.cfg.d/99-ingot.cfg"
 // addCloudInit has cloud-init read the identity and do nothing else.
 func addCloudInit(l *layer.Layer, c *cluster.Cluster) {
 	l.Packages = append(l.Packages, "cloud-init")
-	l.Files = append(l.Files, layer.File{Path: cloudConfigPath, Content: []byte(cloudConfig(c))})
+	l.Files = append(l.Files, layer.File{Path: cloudConfigPath, Content: []byte(cloudConfig(c))},
+		// Its generator looks for drives before the kernel has found them all, and
+		// would leave cloud-init out of the boot.
+		layer.File{Path: "/etc/cloud/ds-identify.cfg", Content: []byte("policy: enabled\n")})
 	stages := []string{"cloud-init-main", "cloud-init-local", "cloud-init-network", "cloud-config", "cloud-final"}
 	if c.Def.Image.Debian < 13 { // cloud-init before 24.3
 		stages = []string{"cloud-init-local", "cloud-init", "cloud-config", "cloud-final"}
 	}
 	for _, stage := range stages {
 		l.Units = append(l.Units, layer.Unit{Name: stage + ".service", WantedBy: []string{"cloud-init.target"}})
+		if stage == "cloud-init-local" {
+			l.Units[len(l.Units)-1].DropIns = map[string]string{"50-ingot.conf": "# Drives must be there when it looks for them.\n" +
+				"[Unit]\nWants=systemd-udev-settle.service\nAfter=systemd-udev-settle.service\n"}
+		}
 	}
 	// Interfaces that are added later are no part of an identity.
 	for _, name := range []string{"cloud-init-hotplugd.service", "cloud-init-hotplugd.socket"} {
