@@ -32,7 +32,7 @@ var rules = []rule{
 	{"shell history", regexp.MustCompile(`/\.([a-z]+_history|node_repl_history|lesshst|viminfo|wget-hsts|sudo_as_admin_successful)$`)},
 	{"random seed or credential of a machine", regexp.MustCompile(`^/var/lib/(systemd/(random-seed|credential\.secret)|urandom/random-seed)$`)},
 	{"trace of apt", regexp.MustCompile(`^/(var/lib/apt/lists/.|var/cache/apt/.|etc/apt/(sources\.list|auth\.conf)(\.d/.+)?$|etc/apt/apt\.conf\.d/99mmdebstrap$|var/log/apt(/|$))`)},
-	{"trace of cloud-init", regexp.MustCompile(`^/(var/lib/cloud/.|var/log/cloud-init|run/cloud-init/.|etc/cloud/(ds-identify\.cfg|cloud-init\.disabled)$)`)},
+	{"trace of cloud-init", regexp.MustCompile(`^/(var/lib/cloud/.|var/log/cloud-init|run/cloud-init/.|etc/cloud/cloud-init\.disabled$)`)},
 	{"trace of dpkg", regexp.MustCompile(`\.(dpkg-(new|old|tmp|bak|dist)|ucf-(new|old|dist))$|^/(usr/lib/sysimage|var/lib)/dpkg/[^/]*-old$|^/etc/dpkg/dpkg\.cfg\.d/99mmdebstrap$`)},
 	{"older copy of accounts", regexp.MustCompile(`^/etc/(passwd|shadow|group|gshadow|subuid|subgid)-$`)},
 	{"log", regexp.MustCompile(`^/var/log/([^/]*\.log|journal/[^/]+/.)`)},
