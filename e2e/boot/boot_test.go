@@ -135,10 +135,11 @@ func powerCut(t *testing.T, w *world) {
 	n.silent(keys(t, w.ignition, "lab2"))
 }
 
-// configDrive: UEFI, raw, a cloud-config on a volume labelled config-2.
+// configDrive: UEFI, raw, a cloud-config on a volume labelled config-2. The
+// drive is on SCSI: with QEMU's firmware for UEFI the kernel finds none on IDE.
 func configDrive(t *testing.T, w *world) {
 	cfg := w.config(t, "configdrive", w.cloudInit.image(t, builder.Raw), "raw")
-	cfg.Firmware, cfg.CDROMs = machine.UEFI, []string{w.cloudInit.file("lab0", "config.iso")}
+	cfg.Firmware, cfg.CDBus, cfg.CDROMs = machine.UEFI, machine.SCSI, []string{w.cloudInit.file("lab0", "config.iso")}
 	cloudConfig(t, w, cfg, "lab0", allRoles, controllerUnits)
 }
 
