@@ -123,10 +123,10 @@ func TestPauseReaps(t *testing.T) {
 		return first != 0
 	})
 	caught(t, first, syscall.SIGCHLD)
-	// The shell ends at once, and what it has started is an orphan.
-	out, err := exec.Command(nsenter, "--target", strconv.Itoa(first), "--pid", "sh", "-c", "sleep 300 >/dev/null 2>&1 &").CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
+	// setsid ends at once, and what it has started is an orphan, which would keep
+	// a pipe open.
+	if err := exec.Command(nsenter, "--target", strconv.Itoa(first), "--pid", "setsid", "--fork", "sleep", "300").Run(); err != nil {
+		t.Fatal(err)
 	}
 	orphans := func() (pids []string) { // of all threads: an orphan goes to any of them
 		all, err := filepath.Glob(filepath.Join("/proc", strconv.Itoa(first), "task", "*", "children"))
