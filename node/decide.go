@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,11 @@ import (
 	"github.com/ingot-k8s/ingot/internal/run"
 	"github.com/ingot-k8s/ingot/node/identity"
 )
+
+func (m Machine) identityCommand(flags *flag.FlagSet, o *options) func(context.Context, call) int {
+	flags.BoolVar(&o.noStart, "no-start", false, "")
+	return func(ctx context.Context, c call) int { return m.identity(ctx, c.options, c.stderr) }
+}
 
 // identity decides, tells, and does what follows from it. It can be run again
 // at any time, with the same result.

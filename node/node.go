@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ingot-k8s/ingot/internal/run"
@@ -36,75 +38,112 @@ type Machine struct {
 	SetHostname func(name []byte) error // of the running kernel
 }
 
-const usage = `usage: ingot-node COMMAND [flags]
+// command is one command of the program.
+type command struct {
+	name  string
+	usage string // its lines in the list of commands
+	args  int    // how many words may follow the flags
+	// setup adds the command's flags, and returns what carries it out.
+	setup func(m Machine, flags *flag.FlagSet, o *options) func(ctx context.Context, c call) int
+}
 
-  identity   decide whether this machine has an identity that its image accepts;
+// call is one call of a command.
+type call struct {
+	options
+	args           []string // the words after the flags
+	stdout, stderr io.Writer
+}
+
+// commands are all commands, in the order of the list.
+func commands() []command {
+	return []command{
+		{name: "identity", setup: Machine.identityCommand, usage: `  identity   decide whether this machine has an identity that its image accepts;
              if so, set the host name and start the targets of its roles
              --no-start   start nothing
              --root DIR   decide about a folder; sets and starts nothing outside of it
-  status     say again what was decided, and what of it runs
+`},
+		{name: "status", setup: Machine.statusCommand, usage: `  status     say again what was decided, and what of it runs
              --json       for scripts
              --root DIR   of a folder; asks nothing of systemd
-  version    print the version
+`},
+	}
+}
 
-exit status: 0 accepted, 1 refused or not done, 2 bad command line
-`
+// usage is the list of all commands.
+func usage() string {
+	var b strings.Builder
+	b.WriteString("usage: ingot-node COMMAND [flags]\n\n")
+	for _, c := range commands() {
+		b.WriteString(c.usage)
+	}
+	b.WriteString("  version    print the version\n\nexit status: 0 accepted or done, 1 refused or not done, 2 bad command line\n")
+	return b.String()
+}
 
 // Run carries out one command line and returns the exit status.
 func (m Machine) Run(ctx context.Context, stdout, stderr io.Writer, args []string) int {
 	if len(args) == 0 {
-		_, _ = io.WriteString(stderr, usage) // there is nobody else to tell
+		_, _ = io.WriteString(stderr, usage()) // there is nobody else to tell
 		return statusUsage
 	}
-	var o options
+	switch args[0] {
+	case "version", "--version":
+		return version(stdout, stderr)
+	case "help", "--help", "-h":
+		return result(stdout, stderr, usage())
+	}
+	all := commands()
+	i := slices.IndexFunc(all, func(c command) bool { return c.name == args[0] })
+	if i < 0 {
+		var names []string
+		for _, c := range all {
+			names = append(names, c.name)
+		}
+		return badUsage(stderr, fmt.Errorf("unknown command %q (%s, version)", args[0], strings.Join(names, ", ")))
+	}
+	c := call{stdout: stdout, stderr: stderr}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.StringVar(&o.root, "root", "/", "")
-	var command func() int
-	switch args[0] {
-	case "identity":
-		flags.BoolVar(&o.noStart, "no-start", false, "")
-		command = func() int { return m.identity(ctx, o, stderr) }
-	case "status":
-		flags.BoolVar(&o.json, "json", false, "")
-		command = func() int { return m.status(ctx, o, stdout, stderr) }
-	case "version", "--version":
-		command = func() int { return version(stdout, stderr) }
-	case "help", "--help", "-h":
-		command = func() int { return result(stdout, stderr, usage) }
-	default:
-		return badUsage(stderr, fmt.Errorf("unknown command %q (identity, status, version)", args[0]))
-	}
+	flags.StringVar(&c.root, "root", "/", "")
+	carryOut := all[i].setup(m, flags, &c.options)
 	if err := flags.Parse(args[1:]); errors.Is(err, flag.ErrHelp) {
-		return result(stdout, stderr, usage)
+		return result(stdout, stderr, usage())
 	} else if err != nil {
 		return badUsage(stderr, err)
 	}
-	if flags.NArg() > 0 {
-		return badUsage(stderr, fmt.Errorf("%q is too much", flags.Arg(0)))
+	if c.args = flags.Args(); len(c.args) > all[i].args {
+		return badUsage(stderr, fmt.Errorf("%q is too much", c.args[all[i].args]))
 	}
-	if o.root == "" {
-		return badUsage(stderr, errors.New("--root: no folder given"))
+	if err := c.clean(); err != nil {
+		return badUsage(stderr, err)
 	}
-	o.root = filepath.Clean(o.root)
-	if info, err := os.Stat(o.root); err != nil || !info.IsDir() {
-		return badUsage(stderr, fmt.Errorf("--root: %q is not a folder", o.root))
-	}
-	return command()
+	return carryOut(ctx, c)
 }
 
-// options are the flags of all commands.
+// options are the flags that commands share.
 type options struct {
 	root    string
 	noStart bool
 	json    bool
 }
 
+// clean checks the root.
+func (o *options) clean() error {
+	if o.root == "" {
+		return errors.New("--root: no folder given")
+	}
+	o.root = filepath.Clean(o.root)
+	if info, err := os.Stat(o.root); err != nil || !info.IsDir() {
+		return fmt.Errorf("--root: %q is not a folder", o.root)
+	}
+	return nil
+}
+
 // real reports whether the command is about this machine itself.
 func (o options) real() bool { return o.root == "/" }
 
 func badUsage(stderr io.Writer, err error) int {
-	_, _ = fmt.Fprintf(stderr, "ingot-node: %v\n%s", err, usage) // there is nobody else to tell
+	_, _ = fmt.Fprintf(stderr, "ingot-node: %v\n%s", err, usage()) // there is nobody else to tell
 	return statusUsage
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -33,6 +34,11 @@ type Unit struct {
 	Name   string `json:"name"`
 	Active string `json:"active"` // active, inactive, failed, activating, ...
 	Sub    string `json:"sub"`    // running, dead, exited, ...
+}
+
+func (m Machine) statusCommand(flags *flag.FlagSet, o *options) func(context.Context, call) int {
+	flags.BoolVar(&o.json, "json", false, "")
+	return func(ctx context.Context, c call) int { return m.status(ctx, c.options, c.stdout, c.stderr) }
 }
 
 func (m Machine) status(ctx context.Context, o options, stdout, stderr io.Writer) int {
