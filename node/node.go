@@ -36,6 +36,7 @@ type Machine struct {
 	Now         func() time.Time
 	Runner      run.Runner              // for systemctl
 	SetHostname func(name []byte) error // of the running kernel
+	Uptime      func() time.Duration    // since the start of the kernel
 }
 
 // command is one command of the program.
@@ -65,6 +66,10 @@ func commands() []command {
 		{name: "status", setup: Machine.statusCommand, usage: `  status     say again what was decided, and what of it runs
              --json       for scripts
              --root DIR   of a folder; asks nothing of systemd
+`},
+		{name: "health", setup: Machine.healthCommand, usage: `  health     find out how this node is, part by part; 0 where all are well
+             --json       for scripts
+             --watch      stay, and say in a line what changes
 `},
 	}
 }
@@ -125,6 +130,7 @@ type options struct {
 	root    string
 	noStart bool
 	json    bool
+	watch   bool
 }
 
 // clean checks the root.

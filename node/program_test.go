@@ -14,7 +14,7 @@ import (
 )
 
 // maxProgram bounds the size of the program in bytes: it is on every machine.
-const maxProgram = 5 << 20
+const maxProgram = 9 << 20
 
 // build builds a program as "make build" builds ingot-node.
 func build(t *testing.T, source, target string) {
@@ -57,7 +57,11 @@ func TestProgram(t *testing.T) {
 		"github.com/ingot-k8s/ingot/internal/atomicfile",
 		"github.com/ingot-k8s/ingot/internal/run",
 		"github.com/ingot-k8s/ingot/provisioners/identity/clusterjson",
+		"github.com/ingot-k8s/ingot/node/facts",
+		"github.com/ingot-k8s/ingot/node/health",
 		"github.com/ingot-k8s/ingot/node/identity",
+		"github.com/ingot-k8s/ingot/node/kubeapi",
+		"github.com/ingot-k8s/ingot/node/mtls",
 		"github.com/ingot-k8s/ingot/node",
 		"github.com/ingot-k8s/ingot/cmd/ingot-node",
 	}

@@ -20,7 +20,7 @@ const (
 	// the decision, for EnvironmentFile= and shells.
 	okPath = "run/ingot/node.ok"
 	// decisionPath has the whole decision, for status.
-	decisionPath = "run/ingot/decision.json"
+	decisionPath = identity.DecisionPath
 )
 
 // maxRecord bounds what is read of such a file, in bytes.

@@ -16,6 +16,7 @@ import (
 	"github.com/ingot-k8s/ingot/provisioners/identity"
 	"github.com/ingot-k8s/ingot/provisioners/kubelet"
 	"github.com/ingot-k8s/ingot/provisioners/layer"
+	"github.com/ingot-k8s/ingot/provisioners/nodecare"
 	"github.com/ingot-k8s/ingot/provisioners/nodeexporter"
 	"github.com/ingot-k8s/ingot/provisioners/proxy"
 	"github.com/ingot-k8s/ingot/provisioners/system"
@@ -44,6 +45,7 @@ func All(c *cluster.Cluster, pub *pki.Public) ([]layer.Layer, error) {
 		kubelet.Layer(c),
 		proxy.Layer(c),
 		nodeexporter.Layer(c),
+		nodecare.Layer(c),
 		extrasLayer,
 	}, nil
 }

@@ -16,7 +16,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	machine := node.Machine{Now: time.Now, Runner: run.Exec{}, SetHostname: syscall.Sethostname}
+	machine := node.Machine{Now: time.Now, Runner: run.Exec{}, SetHostname: syscall.Sethostname, Uptime: node.Uptime}
 	status := machine.Run(ctx, os.Stdout, os.Stderr, os.Args[1:])
 	stop()
 	os.Exit(status)

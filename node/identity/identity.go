@@ -20,6 +20,10 @@ import (
 	"github.com/ingot-k8s/ingot/provisioners/identity/clusterjson"
 )
 
+// DecisionPath is where "ingot-node identity" leaves the whole decision for
+// others, until the machine goes down.
+const DecisionPath = "/run/ingot/decision.json"
+
 // Decision is what was found out about a machine.
 type Decision struct {
 	Accepted bool `json:"accepted"`
