@@ -2,3 +2,6 @@ package machine
 
 // ProbeImage is the firmware that the probe runs.
 var ProbeImage = probeImage
+
+// ShortSockets makes paths of sockets short.
+var ShortSockets = shortSockets

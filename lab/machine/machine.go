@@ -97,6 +97,9 @@ func (m *Machine) prepare(ctx context.Context) error {
 	if m.dir, err = os.Open(m.cfg.Dir); err != nil {
 		return err
 	}
+	if m.cfg.Nets, err = shortSockets(m.cfg.Dir, m.cfg.Nets); err != nil {
+		return err
+	}
 	if m.lock, err = os.OpenFile(filepath.Join(m.cfg.Dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return err
 	}
