@@ -97,9 +97,6 @@ func (m *Machine) prepare(ctx context.Context) error {
 	if m.dir, err = os.Open(m.cfg.Dir); err != nil {
 		return err
 	}
-	if m.cfg.Nets, err = shortSockets(m.cfg.Dir, m.cfg.Nets); err != nil {
-		return err
-	}
 	if m.lock, err = os.OpenFile(filepath.Join(m.cfg.Dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return err
 	}
@@ -123,11 +120,17 @@ func (m *Machine) prepare(ctx context.Context) error {
 
 // launch starts QEMU and returns when it runs or could not be started.
 func (m *Machine) launch(ctx context.Context) error {
+	nets, err := shortSockets(m.cfg.Dir, m.cfg.Nets)
+	if err != nil {
+		return err
+	}
+	cfg := m.cfg
+	cfg.Nets = nets
 	log, err := os.OpenFile(filepath.Join(m.cfg.Dir, QEMULog), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	cmd := command(ctx, Argv(m.cfg), m.cfg.Dir, log)
+	cmd := command(ctx, Argv(cfg), cfg.Dir, log)
 	started := make(chan error)
 	go func() {
 		// The kernel ends QEMU when this thread ends, not this process.

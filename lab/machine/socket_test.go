@@ -24,7 +24,7 @@ func TestShortSockets(t *testing.T) {
 	for dir, want := range map[string]string{"m": "../net/a.vm", "link": "../../net/a.vm"} {
 		nets, err := machine.ShortSockets(filepath.Join(long, dir), []machine.Net{{Local: local, Remote: "/s/b"}})
 		if err != nil || nets[0].Local != want || nets[0].Remote != "/s/b" {
-			t.Errorf("%s: got %q, %v, want %q", dir, nets, err, want)
+			t.Errorf("%s: got %+v, %v, want %q", dir, nets, err, want)
 		}
 	}
 	for path, want := range map[string]string{
