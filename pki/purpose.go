@@ -10,7 +10,7 @@ func Purpose(name string) string {
 	case "apiserver":
 		return "kube-apiserver to all its clients"
 	case "apiserver-kubelet-client":
-		return "kube-apiserver to kubelets"
+		return "kube-apiserver to kubelets, ingot-node on controllers to kube-apiserver"
 	case "apiserver-etcd-client":
 		return "kube-apiserver to etcd"
 	case "front-proxy-client":

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ingot-k8s/ingot/cluster"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -32,13 +33,20 @@ func TestRBACSubjects(t *testing.T) {
 		if r.Authority != Kubernetes || r.Usage == Server || strings.HasPrefix(r.CommonName, "system:") {
 			continue
 		}
+		// One certificate of a node needs no binding, and no other may be like it.
+		if slices.Contains(r.Organization, mastersGroup) {
+			if r.Name != "apiserver-kubelet-client" {
+				t.Errorf("%s is of the group %s", r.Name, mastersGroup)
+			}
+			continue
+		}
 		subject := "User " + r.CommonName
 		if len(r.Organization) > 0 {
 			subject = "Group " + r.Organization[0]
 		}
 		want[subject] = true
 	}
-	roles := []string{"cluster-admin", "system:kubelet-api-admin"} // Kubernetes' own
+	roles := []string{"cluster-admin"} // Kubernetes' own
 	bound := map[string]bool{}
 	for dec := yaml.NewDecoder(bytes.NewReader(RBAC)); ; {
 		var m manifest
@@ -74,6 +82,27 @@ func TestRBACSubjects(t *testing.T) {
 	for s := range bound {
 		if !want[s] {
 			t.Errorf("%s is bound, and no certificate has it", s)
+		}
+	}
+}
+
+// No node but a controller has a certificate that bypasses RBAC.
+func TestMastersGroup(t *testing.T) {
+	c := define(t, t.TempDir(), shipped(t, "prod"))
+	for i := range c.Nodes {
+		n := &c.Nodes[i]
+		var have []string
+		for _, r := range NodeRequests(c, n) {
+			if slices.Contains(r.Organization, mastersGroup) {
+				have = append(have, r.Name)
+			}
+		}
+		var want []string
+		if n.Has(cluster.Controller) {
+			want = []string{"apiserver-kubelet-client"}
+		}
+		if !slices.Equal(have, want) {
+			t.Errorf("%s: %q are of the group %s, want %q", n.Name, have, mastersGroup, want)
 		}
 	}
 }

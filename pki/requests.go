@@ -52,7 +52,10 @@ func controllerRequests(c *cluster.Cluster, n *cluster.Node) []Request {
 		mesh.loopback().server("etcd-server", Peer, Etcd, n.Name),
 		mesh.server("etcd-peer", Peer, Etcd, n.Name),
 		api.server("apiserver", Server, Kubernetes, "kube-apiserver"),
-		client("apiserver-kubelet-client", Kubernetes, "kube-apiserver-kubelet-client"),
+		// Of system:masters, for kubelets and the API: with it a controller keeps
+		// RBAC, labels and add-ons as the definition has them. Who has this key is
+		// root on a controller, and has etcd and the service account key already.
+		client("apiserver-kubelet-client", Kubernetes, "kube-apiserver-kubelet-client", mastersGroup),
 		client("apiserver-etcd-client", Etcd, "kube-apiserver-etcd-client"),
 		client("front-proxy-client", FrontProxy, "front-proxy-client"),
 		client("controller-manager", Kubernetes, "system:kube-controller-manager"),

@@ -9,8 +9,8 @@ func (a *app) pkiRBACCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "rbac",
 		Short: "Print the manifest that gives certificates their rights",
-		Long: "Prints Kubernetes objects that give admins, kube-apiserver towards the kubelets, and cluster DNS their\n" +
-			"rights. Apply it once to a new cluster, with a kubeconfig of ingot kubeconfig --break-glass.",
+		Long: "Prints Kubernetes objects that give admins and cluster DNS their rights. Controllers of an image of Ingot\n" +
+			"apply it by themselves; to others, apply it once, with a kubeconfig of ingot kubeconfig --break-glass.",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := a.stdout.Write(pki.RBAC)
