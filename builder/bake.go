@@ -164,9 +164,9 @@ func (b *bake) manifest(s *sealed, files []Output) (*Manifest, error) {
 // inputs hashes what the image is made of. The definition counts with its
 // defaults and what it refers to, not as text.
 func (b *bake) inputs() (*Inputs, error) {
-	definition, err := json.Marshal(b.Cluster.Def)
+	definition, err := DefinitionSum(b.Cluster)
 	if err != nil {
-		return nil, fmt.Errorf("hashing the definition: %w", err)
+		return nil, err
 	}
 	public, err := json.Marshal(b.Public)
 	if err != nil {
@@ -180,8 +180,17 @@ func (b *bake) inputs() (*Inputs, error) {
 	}
 	return &Inputs{
 		Tools:      tools,
-		Definition: sum(definition), Lock: sum(b.Lock.Encode()), PKI: sum(public), Program: sum(b.Program),
+		Definition: definition, Lock: sum(b.Lock.Encode()), PKI: sum(public), Program: sum(b.Program),
 	}, nil
+}
+
+// DefinitionSum is [Inputs].Definition of an image that is baked now.
+func DefinitionSum(c *cluster.Cluster) (string, error) {
+	definition, err := json.Marshal(c.Def)
+	if err != nil {
+		return "", fmt.Errorf("hashing the definition: %w", err)
+	}
+	return sum(definition), nil
 }
 
 func sum(data []byte) string {

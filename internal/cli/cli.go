@@ -99,7 +99,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.initCommand(), a.validateCommand(), a.showCommand(), a.inventoryCommand(), a.schemaCommand(),
 		a.pkiCommand(), a.kubeconfigCommand(), a.isoCommand(), a.lockCommand(), a.inspectCommand(),
-		a.imagesCommand(), a.verifyCommand(), a.cacheCommand(),
+		a.imagesCommand(), a.verifyCommand(), a.cacheCommand(), a.labCommand(),
 		a.versionCommand(), a.manCommand(),
 	)
 	wrapArgs(root)
@@ -159,11 +159,21 @@ type checkError struct{ message string }
 
 func (e *checkError) Error() string { return e.message }
 
+// exitError is the exit status of a program that was run for the person at the
+// terminal, and has said what there was to say.
+type exitError struct{ status int }
+
+func (e *exitError) Error() string { return fmt.Sprintf("exit status %d", e.status) }
+
 // report writes an error the way people and scripts expect it, and gives the
 // exit status that belongs to it.
 func (a *app) report(err error) int {
 	if err == nil {
 		return statusOK
+	}
+	var exit *exitError
+	if errors.As(err, &exit) {
+		return exit.status
 	}
 	status := statusFailed
 	var bad *diag.ReportError

@@ -1,5 +1,12 @@
 package machine
 
+// Plain makes text of what a serial port says, as the console does. Its zero
+// value is at the beginning of what is said.
+type Plain struct{ plain plain }
+
+// Text returns what is text in p, which goes on where the last call ended.
+func (s *Plain) Text(p []byte) []byte { return s.plain.feed(nil, p) }
+
 // plain takes terminal control out of what a serial port says: escape
 // sequences (ECMA-48: CSI, OSC and the other string sequences, two- and
 // three-byte ones) and control characters. Carriage returns, with or without a

@@ -57,7 +57,7 @@ func (c Config) diskArgv() []string {
 	var argv []string
 	if c.Disk.Image != "" {
 		argv = append(argv,
-			"-drive", "if=none,id=disk0,format=qcow2,discard=unmap,file="+overlayFile,
+			"-drive", "if=none,id=disk0,format=qcow2,discard=unmap,file="+DiskFile,
 			"-device", "virtio-blk-pci,drive=disk0,bootindex=1")
 	}
 	if c.Direct.Kernel != "" {

@@ -32,10 +32,10 @@ const (
 const (
 	ConsoleLog = "serial.log" // what the machine said on its serial port, over all its starts
 	QEMULog    = "qemu.log"   // what QEMU said about itself
+	DiskFile   = "disk.qcow2" // what the machine changed on its disk, as long as it is the same machine
 
 	serialSocket = "serial.sock"
 	qmpSocket    = "qmp.sock"
-	overlayFile  = "disk.qcow2"
 	varsFile     = "vars.fd"
 	lockFile     = "lock"
 )

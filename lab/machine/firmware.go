@@ -61,7 +61,7 @@ func prepareDisk(ctx context.Context, c Config) error {
 	if !regular(c.Disk.Image) {
 		return fmt.Errorf("disk %q: %w", c.Disk.Image, fs.ErrNotExist)
 	}
-	path := filepath.Join(c.Dir, overlayFile)
+	path := filepath.Join(c.Dir, DiskFile)
 	if !regular(path) {
 		partial := path + ".part"
 		argv := []string{qemuImg, "create", "-q", "-f", "qcow2", "-b", c.Disk.Image, "-F", c.Disk.Format, partial}

@@ -1,0 +1,172 @@
+package lab
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/ingot-k8s/ingot/lab/machine"
+)
+
+// listenEvery is how often the consoles' logs are looked at; it costs a read
+// of what is new.
+const listenEvery = time.Second
+
+// listen follows the consoles.
+func (l *Lab) listen(ctx context.Context) {
+	tick := time.NewTicker(listenEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			l.listenOnce()
+		}
+	}
+}
+
+func (l *Lab) listenOnce() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, m := range l.plan.Machines {
+		h := l.hosts[m.Name]
+		if h.machine == nil || h.power != PowerOn {
+			continue
+		}
+		before := h.ear.heard.Boot
+		h.ear.listen(h.machine.Console().Text())
+		if now := h.ear.heard; now.Boot != before {
+			l.say("%s: boot: %s %s", h.Name, now.Boot, now.Detail)
+		}
+	}
+}
+
+// Status tells how the lab is. It asks nobody: what is known, and what has
+// been heard of consoles up to now.
+func (l *Lab) Status() Status {
+	l.listenOnce()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := Status{
+		Cluster: l.cfg.Cluster.Def.Name, Dir: l.cfg.Dir, PID: os.Getpid(), Accel: l.cfg.Accel, Image: l.cfg.Image,
+		Began: l.began, At: l.cfg.Now(), Network: l.plan.Network.String(), API: l.relay.url(),
+		Public: l.cfg.Cluster.Def.API.Public && l.cfg.Kubeconfig != "", Trouble: l.trouble, Notes: slices.Clone(l.plan.Notes),
+	}
+	if l.cfg.Kubeconfig != "" {
+		s.Kubeconfig = l.Kubeconfig()
+	}
+	if !l.cfg.Cluster.Def.API.Public {
+		s.Notes = append(s.Notes, "the API is closed outside the mesh, so the kubeconfig does not work from here; api: {public: true} in the definition opens it")
+	}
+	for _, m := range l.plan.Machines {
+		s.Machines = append(s.Machines, l.machineStatus(l.hosts[m.Name]))
+	}
+	return s
+}
+
+// machineStatus is called with mu held.
+func (l *Lab) machineStatus(h *host) MachineStatus {
+	s := MachineStatus{
+		Heard: h.ear.heard, Name: h.Name, Address: h.Address.String(), Power: h.power, Reason: h.reason, Since: h.since,
+		Cut: h.cut, APIServer: h.apiserver, Ready: h.ready, ReadyAt: h.readyAt,
+		Log: filepath.Join(l.cfg.machineDir(h.Name), machine.ConsoleLog),
+	}
+	if h.Node != nil {
+		s.Roles, s.Spare = slices.Clone(h.Node.Spec.Roles), h.Node.Spare
+	}
+	if h.ssh.IsValid() {
+		s.SSH = h.ssh.String()
+	}
+	s.Health = map[string]string{}
+	for part, state := range h.ear.heard.Health {
+		s.Health[part] = state
+	}
+	return s
+}
+
+// askEvery is how often the API is asked. Each time costs a controller some
+// 20 ms of an emulated processor.
+const askEvery = 5 * time.Second
+
+// ask keeps asking the controllers' API servers how they are, and one of them
+// for the nodes.
+func (l *Lab) ask(ctx context.Context, a *admin) {
+	var clients []*client
+	for _, m := range l.plan.Controllers() {
+		c := a.client(m.Name, l.dial(m))
+		defer c.close()
+		clients = append(clients, c)
+	}
+	for {
+		l.askOnce(ctx, clients)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(askEvery):
+		}
+	}
+}
+
+func (l *Lab) askOnce(ctx context.Context, clients []*client) {
+	answers := make(chan *client)
+	for _, c := range clients {
+		go func() {
+			if l.on(c.name) {
+				c.ask(ctx)
+			} else {
+				c.answer = ""
+			}
+			answers <- c
+		}()
+	}
+	for range clients {
+		c := <-answers
+		l.mu.Lock()
+		l.hosts[c.name].apiserver = c.answer
+		l.mu.Unlock()
+		l.relay.judge(c.name, c.answer == answerOK)
+	}
+	nodes, trouble := map[string]string{}, ""
+	for _, c := range clients {
+		if c.answer != answerOK {
+			continue
+		}
+		found, err := c.nodes(ctx)
+		if err == nil {
+			nodes, trouble = found, ""
+			break
+		}
+		trouble = "listing the nodes: " + err.Error()
+	}
+	l.note(nodes, trouble)
+}
+
+// on reports whether a machine runs.
+func (l *Lab) on(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.hosts[name].power == PowerOn
+}
+
+// note takes what the API has on the nodes.
+func (l *Lab) note(nodes map[string]string, trouble string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.trouble = trouble
+	for _, h := range l.hosts {
+		was := h.ready
+		h.ready = nodes[h.Name]
+		if h.power != PowerOn {
+			continue
+		}
+		if h.ready == conditionTrue && h.readyAt.IsZero() {
+			h.readyAt = l.cfg.Now()
+		}
+		if h.ready != was {
+			l.say("%s: Ready: %s", h.Name, orUnknown(h.ready))
+		}
+	}
+}
