@@ -81,6 +81,13 @@ func Root(t testing.TB) {
 	}
 }
 
+// Missing ends a test for which something else is missing that root has on a
+// whole machine, such as namespaces in a container.
+func Missing(t testing.TB, format string, args ...any) {
+	t.Helper()
+	missing(t, requireAll(), format, args...)
+}
+
 func requireAll() bool {
 	value := os.Getenv(variable)
 	return value != "" && value != "tools"

@@ -30,7 +30,7 @@ func parseMAC(s string) (mac, error) {
 }
 
 // MAC returns the address for a network interface of a machine of a lab, such
-// as "02:1b:0c:9a:44:7e": always the same for the same names, for one machine,
+// as "da:64:11:5b:21:04": always the same for the same names, for one machine,
 // and of the range that is never given to devices.
 func MAC(lab, machine string) string { return derive(lab + "\x00" + machine).String() }
 

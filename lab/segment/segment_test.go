@@ -194,3 +194,19 @@ func settle(t testing.TB, before int) {
 		}
 	}
 }
+
+func addrs(list ...string) []netip.Addr {
+	var out []netip.Addr
+	for _, a := range list {
+		out = append(out, netip.MustParseAddr(a))
+	}
+	return out
+}
+
+func leases(pairs ...string) map[string]netip.Addr {
+	out := map[string]netip.Addr{}
+	for i := 0; i < len(pairs); i += 2 {
+		out[pairs[i]] = netip.MustParseAddr(pairs[i+1])
+	}
+	return out
+}
