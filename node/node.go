@@ -63,6 +63,13 @@ func commands() []command {
              --no-start   start nothing
              --root DIR   decide about a folder; sets and starts nothing outside of it
 `},
+		{name: "etcd", args: 2, setup: Machine.etcdCommand, usage: `  etcd       decide how etcd of this controller starts, and look after it; for the
+             unit ingot-etcd.service
+  etcd status [--json]
+             its members, this node's role, and what was decided and why
+  etcd leave have this node's member leave the cluster for good; its data is kept aside
+  etcd join  have a node that left join again
+`},
 		{name: "status", setup: Machine.statusCommand, usage: `  status     say again what was decided, and what of it runs
              --json       for scripts
              --root DIR   of a folder; asks nothing of systemd

@@ -22,31 +22,39 @@ const userID = 820
 //go:embed etcd.service
 var unit string
 
+//go:embed ingot-etcd.service
+var keeperUnit string
+
+// KeeperUnit decides how etcd starts, and looks after it.
+const KeeperUnit = "ingot-etcd.service"
+
 // Layer runs etcd. Its data is in /var/lib/etcd, which systemd makes.
 //
 // What is known only on the machine, such as that a member joins a cluster
-// that exists, goes to /run/ingot/etcd.env before etcd starts: variables there
-// replace those of the identity.
+// that exists, is found out by "ingot-node etcd". It writes
+// /run/ingot/etcd.env, whose variables replace those of the identity, and then
+// has etcd started. Before that it listens at the peers' port itself.
 func Layer(c *cluster.Cluster) layer.Layer {
 	e := &c.Def.Etcd
 	listener := func(address string, port int, purpose string) layer.Listener {
 		return layer.Listener{Program: "etcd", Address: address, Port: port, Proto: "tcp", Purpose: purpose, On: "controllers"}
 	}
+	fill := strings.NewReplacer(
+		"@MESH@", tinc.Unit(c),
+		"@SUITES@", strings.Join(kube.CipherSuites(), ","),
+		"@CORRUPT@", corruptCheck(c),
+		"@FRIENDS@", friends(c),
+		"@CAPABILITIES@", kube.PortCapability(e.ClientPort, e.PeerPort, e.MetricsPort),
+		"@PORTS@", kube.PortCapability(e.PeerPort),
+	)
 	return layer.Layer{
 		Name: "etcd",
-		Units: []layer.Unit{{
-			Name: "etcd.service",
-			Content: strings.NewReplacer(
-				"@MESH@", tinc.Unit(c),
-				"@SUITES@", strings.Join(kube.CipherSuites(), ","),
-				"@CORRUPT@", corruptCheck(c),
-				"@FRIENDS@", friends(c),
-				"@CAPABILITIES@", kube.PortCapability(e.ClientPort, e.PeerPort, e.MetricsPort),
-			).Replace(unit),
-			WantedBy: []string{identity.Target(cluster.Controller)},
-		}},
+		Units: []layer.Unit{
+			{Name: "etcd.service", Content: fill.Replace(unit), WantedBy: []string{identity.Target(cluster.Controller)}},
+			{Name: KeeperUnit, Content: fill.Replace(keeperUnit), WantedBy: []string{identity.Target(cluster.Controller)}},
+		},
 		Users:      []layer.User{{Name: "etcd", ID: userID, Comment: "etcd"}},
-		Components: []string{"etcd"},
+		Components: []string{"etcd", "ingot-node"},
 		Listeners: []layer.Listener{
 			listener("mesh", e.ClientPort, "clients, with a certificate of the authority etcd"),
 			listener("loopback", e.ClientPort, "clients, with a certificate of the authority etcd"),

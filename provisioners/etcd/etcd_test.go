@@ -17,13 +17,14 @@ func TestUnit(t *testing.T) {
 	l := etcd.Layer(sample.Cluster(t, "prod"))
 	sample.Verify(t, l)
 	sample.Exposure(t, l, "etcd.service", 1.5)
+	sample.Exposure(t, l, etcd.KeeperUnit, 5.0)
 }
 
-// TestSeam: what is found out at boot stands after the identity's settings,
-// and may not be there.
+// TestSeam: what is decided at boot stands after the identity's settings, and
+// must be there.
 func TestSeam(t *testing.T) {
 	unit := etcd.Layer(sample.Cluster(t, "lab")).Units[0].Content
-	want := "\nEnvironmentFile=/etc/etcd/etcd.env\nEnvironmentFile=-/run/ingot/etcd.env\n"
+	want := "\nEnvironmentFile=/etc/etcd/etcd.env\nEnvironmentFile=/run/ingot/etcd.env\n"
 	if !strings.Contains(unit, want) {
 		t.Errorf("the unit has no %q:\n%s", want, unit)
 	}
