@@ -2,6 +2,7 @@ package controlplane
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ingot-k8s/ingot/cluster"
@@ -12,7 +13,7 @@ import (
 func apiServerFlags(c *cluster.Cluster) []kube.Flag {
 	given := c.Def.Kubernetes.ExtraArgs.APIServer
 	return slices.Concat(
-		serving(c), kube.TLSFlags(), etcdClient(), authenticationFlags(given), serviceAccounts(c), kubelets(), aggregation(),
+		serving(c), kube.TLSFlags(), etcdClient(c), authenticationFlags(given), serviceAccounts(c), kubelets(), aggregation(),
 		admissionAndAudit(c), kube.FeatureGates(c.Def.Kubernetes.FeatureGates),
 		kube.Sorted(given, apiServerDefaults(c)),
 	)
@@ -65,10 +66,13 @@ func anyAddress(c *cluster.Cluster) string {
 	return "0.0.0.0"
 }
 
-// etcdClient has all members, so that the API is there without the node's own.
-func etcdClient() []kube.Flag {
+// etcdClient has the node's own member only. kube-apiserver opens some hundred
+// connections to every member that it is given, so that all of them cost a
+// cluster of three as much as the rest of its start; and an API whose member is
+// gone is one that the balancers leave, as they leave one that is itself gone.
+func etcdClient(c *cluster.Cluster) []kube.Flag {
 	return []kube.Flag{
-		kube.SetEnv("etcd-servers", "INGOT_ETCD_ENDPOINTS"),
+		kube.Set("etcd-servers", "https://127.0.0.1:"+strconv.Itoa(c.Def.Etcd.ClientPort)),
 		kube.Set("etcd-cafile", "/etc/etcd/pki/ca.crt"),
 		kube.Set("etcd-certfile", kube.PKI+"apiserver-etcd-client.crt"),
 		kube.SetCredential("etcd-keyfile", "apiserver-etcd-client.key"),
