@@ -169,8 +169,14 @@ func (c *client) ask(ctx context.Context) {
 	}
 }
 
-// nodes lists the status of the condition Ready of each node.
-func (c *client) nodes(ctx context.Context) (map[string]string, error) {
+// nodeState is what the API has on a node.
+type nodeState struct {
+	ready  string // status of the condition Ready
+	bootID string // of the kernel that the kubelet has reported
+}
+
+// nodes asks for all nodes.
+func (c *client) nodes(ctx context.Context) (map[string]nodeState, error) {
 	body, err := c.get(ctx, "/api/v1/nodes")
 	if err != nil {
 		return nil, err
@@ -181,6 +187,9 @@ func (c *client) nodes(ctx context.Context) (map[string]string, error) {
 				Name string `json:"name"`
 			} `json:"metadata"`
 			Status struct {
+				NodeInfo struct {
+					BootID string `json:"bootID"`
+				} `json:"nodeInfo"`
 				Conditions []struct {
 					Type   string `json:"type"`
 					Status string `json:"status"`
@@ -191,14 +200,15 @@ func (c *client) nodes(ctx context.Context) (map[string]string, error) {
 	if err := json.Unmarshal(body, &list); err != nil {
 		return nil, err
 	}
-	out := map[string]string{}
+	out := map[string]nodeState{}
 	for _, n := range list.Items {
-		out[n.Metadata.Name] = "Unknown"
+		state := nodeState{ready: "Unknown", bootID: n.Status.NodeInfo.BootID}
 		for _, condition := range n.Status.Conditions {
 			if condition.Type == "Ready" {
-				out[n.Metadata.Name] = condition.Status
+				state.ready = condition.Status
 			}
 		}
+		out[n.Metadata.Name] = state
 	}
 	return out, nil
 }

@@ -27,8 +27,9 @@ const (
 	MachinesDir    = "machines"   // a folder for each machine, by its name
 	networkDir     = "net"        // sockets of the segment
 
-	lockFile  = "lock"  // held while the lab is up
-	imageFile = "image" // in a machine's folder: the image that its disk was made from
+	lockFile  = "lock"    // held while the lab is up
+	imageFile = "image"   // in a machine's folder: the image that its disk was made from
+	bootFile  = "boot-id" // in a machine's folder: of the last kernel that the API knew of
 	// KnownHostsFile, in a machine's folder, has the keys of its SSH server.
 	KnownHostsFile = "known_hosts"
 )

@@ -52,6 +52,8 @@ type host struct {
 	apiserver string
 	ready     string
 	readyAt   time.Time
+	bootID    string // of its kernel, as the API has it
+	earlier   string // that of an earlier start: what the API has of it is out of date
 	ssh       netip.AddrPort
 }
 

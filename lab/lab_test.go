@@ -144,7 +144,9 @@ func TestLab(t *testing.T) {
 	eventually(t, l, "two0", "accepted", func(m *lab.MachineStatus) bool {
 		return m.Boot == lab.BootAccepted && m.Who == "two0" && m.Health["mesh"] == "1/2" && m.Health["etcd"] == "learner" && m.Health["api"] == "starting"
 	})
-	eventually(t, l, "two1", "refused", func(m *lab.MachineStatus) bool { return m.Boot == lab.BootRefused && m.Detail == "it is not in the list" })
+	eventually(t, l, "two1", "refused", func(m *lab.MachineStatus) bool {
+		return m.Boot == lab.BootRefused && m.Detail == "it is not in the list"
+	})
 	status := l.Status()
 	if status.Healthy() || !strings.Contains(fmt.Sprint(status.Problems()), "two1: its identity is refused: it is not in the list") {
 		t.Errorf("problems: %v", status.Problems())

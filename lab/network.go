@@ -72,22 +72,16 @@ func (p *planner) connect(m *Planned) error {
 		}
 		p.used[a], m.Address = m.Name, a
 	}
-	for i := range m.NICs {
-		if m.dhcp(i) {
-			m.NICs[i].Lease = m.Address
-			return nil
-		}
+	if m.asks() {
+		m.NICs[0].Lease = m.Address
 	}
 	return nil
 }
 
-// dhcp reports whether an interface asks for its address.
-func (m *Planned) dhcp(i int) bool {
-	if m.Node == nil || m.Node.Spec.Network == nil {
-		return true
-	}
-	f := m.Node.Spec.Network.Interfaces[i]
-	return f.DHCP || len(f.Addresses) == 0
+// asks reports whether a machine asks for its address, on whichever interface.
+func (m *Planned) asks() bool {
+	return m.Node == nil || m.Node.Spec.Network == nil ||
+		!slices.ContainsFunc(m.Node.Spec.Network.Interfaces, func(f cluster.Interface) bool { return len(f.Addresses) > 0 })
 }
 
 // Controllers are the machines that run the control plane.

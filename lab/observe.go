@@ -2,11 +2,14 @@ package lab
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/ingot-k8s/ingot/internal/atomicfile"
 	"github.com/ingot-k8s/ingot/lab/machine"
 )
 
@@ -36,9 +39,13 @@ func (l *Lab) listenOnce() {
 		if h.machine == nil || h.power != PowerOn {
 			continue
 		}
-		before := h.ear.heard.Boot
+		before := h.ear.heard
 		h.ear.listen(h.machine.Console().Text())
-		if now := h.ear.heard; now.Boot != before {
+		now := h.ear.heard
+		if now.Boots > before.Boots && before.Boots > 0 { // it has started again by itself
+			h.earlier, h.ready, h.readyAt = h.bootID, "", time.Time{}
+		}
+		if now.Boot != before.Boot || now.Boots != before.Boots {
 			l.say("%s: boot: %s %s", h.Name, now.Boot, now.Detail)
 		}
 	}
@@ -65,6 +72,30 @@ func (l *Lab) Status() Status {
 		s.Machines = append(s.Machines, l.machineStatus(l.hosts[m.Name]))
 	}
 	return s
+}
+
+// WaitHealthy waits until the cluster is healthy. It returns at once with an
+// error where waiting will not mend what is missing.
+func (l *Lab) WaitHealthy(ctx context.Context) error {
+	for {
+		s := l.Status()
+		problems := s.Problems()
+		if len(problems) == 0 {
+			return nil
+		}
+		final := slices.ContainsFunc(problems, func(p Problem) bool { return p.Final })
+		if final || ctx.Err() != nil {
+			var what []string
+			for _, p := range problems {
+				what = append(what, p.String())
+			}
+			return fmt.Errorf("waiting for cluster %q to be healthy: %s", s.Cluster, strings.Join(what, "; "))
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(listenEvery):
+		}
+	}
 }
 
 // machineStatus is called with mu held.
@@ -129,7 +160,7 @@ func (l *Lab) askOnce(ctx context.Context, clients []*client) {
 		l.mu.Unlock()
 		l.relay.judge(c.name, c.answer == answerOK)
 	}
-	nodes, trouble := map[string]string{}, ""
+	nodes, trouble := map[string]nodeState{}, ""
 	for _, c := range clients {
 		if c.answer != answerOK {
 			continue
@@ -152,15 +183,22 @@ func (l *Lab) on(name string) bool {
 }
 
 // note takes what the API has on the nodes.
-func (l *Lab) note(nodes map[string]string, trouble string) {
+func (l *Lab) note(nodes map[string]nodeState, trouble string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.trouble = trouble
 	for _, h := range l.hosts {
-		was := h.ready
-		h.ready = nodes[h.Name]
 		if h.power != PowerOn {
 			continue
+		}
+		now, was := nodes[h.Name], h.ready
+		if now.bootID != "" && now.bootID == h.earlier {
+			now = nodeState{} // the kubelet has not reported since the machine was started
+		}
+		h.ready = now.ready
+		if now.bootID != "" && now.bootID != h.bootID {
+			h.bootID = now.bootID
+			l.keepBoot(h.Name, now.bootID)
 		}
 		if h.ready == conditionTrue && h.readyAt.IsZero() {
 			h.readyAt = l.cfg.Now()
@@ -169,4 +207,21 @@ func (l *Lab) note(nodes map[string]string, trouble string) {
 			l.say("%s: Ready: %s", h.Name, orUnknown(h.ready))
 		}
 	}
+}
+
+// keepBoot remembers the kernel that the API knows of, also for the next lab
+// in this folder.
+func (l *Lab) keepBoot(name, id string) {
+	if err := atomicfile.WriteNoSync(filepath.Join(l.cfg.machineDir(name), bootFile), []byte(id), 0o600); err != nil {
+		l.say("%s: %s", name, err)
+	}
+}
+
+// lastBoot is the kernel that the API may still know of.
+func (l *Lab) lastBoot(name string) string {
+	id, err := os.ReadFile(filepath.Join(l.cfg.machineDir(name), bootFile))
+	if err != nil {
+		return "" // it was never Ready
+	}
+	return string(id)
 }

@@ -23,7 +23,18 @@ type Options struct {
 
 // ErrPower is in the error of a machine that is on and should be turned on, or
 // that is off and should be turned off.
-var ErrPower = errors.New("its power is as it should become")
+var ErrPower = errors.New("the machine's power is as asked for already")
+
+// powerError is an ErrPower in words.
+type powerError struct {
+	machine string
+	power   Power
+}
+
+func (e *powerError) Error() string {
+	return fmt.Sprintf("machine %q is %s already", e.machine, e.power)
+}
+func (e *powerError) Unwrap() error { return ErrPower }
 
 // ErrClosed is in the error of what a lab cannot do any more.
 var ErrClosed = errors.New("the lab is down")
@@ -67,7 +78,7 @@ func (l *Lab) StartMachine(ctx context.Context, name string, o Options) error {
 		return fmt.Errorf("starting machine %q: %w", name, ErrClosed)
 	}
 	if m := l.Machine(name); m != nil && !m.Ended() {
-		return fmt.Errorf("starting machine %q: it is on: %w", name, ErrPower)
+		return &powerError{name, PowerOn}
 	}
 	cfg, err := l.machineConfig(h, o)
 	if err != nil {
@@ -80,6 +91,7 @@ func (l *Lab) StartMachine(ctx context.Context, name string, o Options) error {
 	l.mu.Lock()
 	h.machine, h.power, h.reason, h.since, h.wanted = m, PowerOn, "", l.cfg.Now(), ""
 	h.ear, h.apiserver, h.ready, h.readyAt = ear{}, "", "", time.Time{}
+	h.earlier = l.lastBoot(name)
 	l.mu.Unlock()
 	l.say("%s: on", name)
 	l.tasks.Go(func() { l.await(h, m) })
@@ -187,7 +199,7 @@ func (l *Lab) running(name, why string) (*machine.Machine, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if h.machine == nil || h.machine.Ended() {
-		return nil, fmt.Errorf("turning off machine %q: it is off: %w", name, ErrPower)
+		return nil, &powerError{name, PowerOff}
 	}
 	h.wanted = why
 	return h.machine, nil

@@ -125,7 +125,7 @@ func (m *MachineStatus) problem(public bool) (what string, final bool) {
 	case m.Boot == BootStopped:
 		return "it does not boot: " + m.Detail, true
 	case m.Boot == BootNone:
-		return "it has not said anything yet", false
+		return "its kernel has not started yet", false
 	case m.Boot != BootAccepted:
 		return "it has not said who it is yet", false
 	}

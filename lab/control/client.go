@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -144,9 +145,11 @@ func newRequest(ctx context.Context, pattern, name string, argument any) (*http.
 	if err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(argument)
-	if err != nil {
-		return nil, err
+	var body []byte
+	if argument != nil {
+		if body, err = json.Marshal(argument); err != nil {
+			return nil, err
+		}
 	}
 	return http.NewRequestWithContext(ctx, method, "http://lab"+path, bytes.NewReader(body))
 }
@@ -156,7 +159,7 @@ func place(pattern, name string) (method, path string, err error) {
 	if _, err := fmt.Sscanf(pattern, "%s %s", &method, &path); err != nil {
 		return "", "", err
 	}
-	return method, string(bytes.ReplaceAll([]byte(path), []byte("{name}"), []byte(url.PathEscape(name)))), nil
+	return method, strings.ReplaceAll(path, "{name}", url.PathEscape(name)), nil
 }
 
 func answer(response *http.Response, result any) error {
