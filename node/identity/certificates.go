@@ -41,7 +41,7 @@ func Certificates(f *Facts) []Certificate {
 			{"etcd-server", etcd + "server", "etcd", f.Name, nil, peer, true},
 			{"etcd-peer", etcd + "peer", "etcd", f.Name, nil, peer, true},
 			{"apiserver", kube + "apiserver", "kubernetes", "kube-apiserver", nil, server, true},
-			{"apiserver-kubelet-client", kube + "apiserver-kubelet-client", "kubernetes", "kube-apiserver-kubelet-client", nil, client, false},
+			{"apiserver-kubelet-client", kube + "apiserver-kubelet-client", "kubernetes", "kube-apiserver-kubelet-client", []string{"system:masters"}, client, false},
 			{"apiserver-etcd-client", kube + "apiserver-etcd-client", "etcd", "kube-apiserver-etcd-client", nil, client, false},
 			{"front-proxy-client", kube + "front-proxy-client", "front-proxy", "front-proxy-client", nil, client, false},
 			{"controller-manager", kube + "controller-manager", "kubernetes", "system:kube-controller-manager", nil, client, false},
