@@ -78,6 +78,12 @@ func commands() []command {
              --json       for scripts
              --watch      stay, and say in a line what changes
 `},
+		{name: "labels", setup: Machine.labelsCommand, usage: `  labels     on a controller: keep the labels of all nodes as the image has them
+             --once       do so once
+`},
+		{name: "addons", setup: Machine.addonsCommand, usage: `  addons     on a controller: apply the image's manifests, again until all are applied
+             --once       try once
+`},
 	}
 }
 
@@ -138,6 +144,7 @@ type options struct {
 	noStart bool
 	json    bool
 	watch   bool
+	once    bool
 }
 
 // clean checks the root.

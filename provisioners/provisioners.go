@@ -29,8 +29,9 @@ import (
 func All(c *cluster.Cluster, pub *pki.Public) ([]layer.Layer, error) {
 	identityLayer, err := identity.Layer(c, pub)
 	tincLayer, tincErr := tinc.Layer(c, pub)
+	careLayer, careErr := nodecare.Layer(c)
 	extrasLayer, extrasErr := extras.Layer(c)
-	if err := errors.Join(err, tincErr, extrasErr); err != nil {
+	if err := errors.Join(err, tincErr, careErr, extrasErr); err != nil {
 		return nil, err
 	}
 	return []layer.Layer{
@@ -45,7 +46,7 @@ func All(c *cluster.Cluster, pub *pki.Public) ([]layer.Layer, error) {
 		kubelet.Layer(c),
 		proxy.Layer(c),
 		nodeexporter.Layer(c),
-		nodecare.Layer(c),
+		careLayer,
 		extrasLayer,
 	}, nil
 }

@@ -91,7 +91,7 @@ func (p *Prober) Report(ctx context.Context, before *Report) *Report {
 		}
 		probes = append(probes, probe{"api", p.api}, probe{"kubelet", p.kubeletHealth}, probe{"node", p.node}, probe{"dns", p.dns})
 		if p.facts.Controller() {
-			probes = append(probes, probe{"vip", p.vip})
+			probes = append(probes, probe{"vip", p.vip}, probe{"addons", p.addons})
 		}
 		probes = append(probes, probe{"certificates", p.certificates})
 	}

@@ -69,19 +69,29 @@ func New(cfg Config) *Client {
 
 // Ready asks whether kube-apiserver is ready to serve.
 func (c *Client) Ready(ctx context.Context) error {
-	_, err := c.do(ctx, http.MethodGet, "/readyz", "", nil)
+	_, err := c.do(ctx, request{path: "/readyz"})
 	return err
 }
 
+// request is one to make. Without a method it is GET.
+type request struct {
+	method, path        string
+	accept, contentType string
+	body                []byte
+}
+
 // do makes one request and reads the whole answer.
-func (c *Client) do(ctx context.Context, method, path, contentType string, body []byte) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+func (c *Client) do(ctx context.Context, r request) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, r.method, c.base+r.path, bytes.NewReader(r.body))
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("User-Agent", "ingot-node")
-	if contentType != "" {
-		req.Header.Set("Content-Type", contentType)
+	if r.accept != "" {
+		req.Header.Set("Accept", r.accept)
+	}
+	if r.contentType != "" {
+		req.Header.Set("Content-Type", r.contentType)
 	}
 	if c.as != "" { // kubernetes.io, "User impersonation"
 		req.Header.Set("Impersonate-User", c.as)

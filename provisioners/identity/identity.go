@@ -81,6 +81,7 @@ func Facts(c *cluster.Cluster, pub *pki.Public) (clusterjson.Cluster, error) {
 	facts := clusterjson.Cluster{
 		Name: c.Def.Name, Domain: c.Def.Domain, Kubernetes: c.Def.Kubernetes.Version, Provisioning: c.Def.Provisioning,
 		MeshInterface: c.Def.Mesh.Interface, MeshCIDRs: c.MeshCIDRs, Authorities: map[string]string{},
+		Labels: c.Def.Kubernetes.Labels,
 	}
 	for _, a := range pki.Authorities() {
 		block, _ := pem.Decode(pub.CAs[a])
@@ -92,7 +93,10 @@ func Facts(c *cluster.Cluster, pub *pki.Public) (clusterjson.Cluster, error) {
 	}
 	for i := range c.Nodes {
 		n := &c.Nodes[i]
-		node := clusterjson.Node{Name: n.Name, Index: n.Index, Spare: n.Spare, Addresses: n.MeshIPs, PodCIDRs: n.PodCIDRs}
+		node := clusterjson.Node{
+			Name: n.Name, Index: n.Index, Spare: n.Spare, Addresses: n.MeshIPs, PodCIDRs: n.PodCIDRs,
+			Zone: n.Spec.Zone, Labels: n.Spec.Labels,
+		}
 		if block, _ := pem.Decode(pub.MeshKeys[n.Name]); block != nil { // that all are there, the mesh's layer looks
 			sum := sha256.Sum256(block.Bytes)
 			node.MeshKey = hex.EncodeToString(sum[:])

@@ -1,25 +1,41 @@
 // Package nodecare is the layer of what ingot-node does while a node runs: it
-// says how the node is.
+// says how the node is; on controllers it also keeps the labels of nodes right,
+// and applies the cluster's manifests.
 package nodecare
 
 import (
 	_ "embed" // units
+	"fmt"
 
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/provisioners/identity"
 	"github.com/ingot-k8s/ingot/provisioners/layer"
 )
 
-//go:embed ingot-health.service
-var healthUnit string
+var (
+	//go:embed ingot-health.service
+	healthUnit string
+	//go:embed ingot-labels.service
+	labelsUnit string
+	//go:embed ingot-addons.service
+	addonsUnit string
+)
 
-// Layer is the layer.
-func Layer(*cluster.Cluster) layer.Layer {
+// Layer is the layer. The error names the add-on that cannot be read.
+func Layer(c *cluster.Cluster) (layer.Layer, error) {
+	files, err := manifests(c)
+	if err != nil {
+		return layer.Layer{}, fmt.Errorf("layer nodecare: %w", err)
+	}
+	controllers := []string{identity.Target(cluster.Controller)}
 	return layer.Layer{
 		Name:       "nodecare",
-		Components: []string{"ingot-node"},
+		Components: []string{"ingot-node", "kubernetes"},
+		Files:      files,
 		Units: []layer.Unit{
 			{Name: "ingot-health.service", Content: healthUnit, WantedBy: identity.Targets()},
+			{Name: "ingot-labels.service", Content: labelsUnit, WantedBy: controllers},
+			{Name: "ingot-addons.service", Content: addonsUnit, WantedBy: controllers},
 		},
-	}
+	}, nil
 }

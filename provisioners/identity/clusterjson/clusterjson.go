@@ -28,9 +28,9 @@ const (
 	Kind    = "Image"
 )
 
-// MaxSize bounds the file in bytes. A node takes about 250, and a cluster has
-// at most 5,500 of them.
-const MaxSize = 4 << 20
+// MaxSize bounds the file in bytes. A node takes about 250 and its labels, and
+// a cluster has at most 5,500 of them.
+const MaxSize = 8 << 20
 
 // Cluster is the content of cluster.json. Keys are only ever added.
 type Cluster struct {
@@ -48,6 +48,8 @@ type Cluster struct {
 	// Authorities has the SHA-256 of the DER of each authority's certificate,
 	// 64 lower-case hexadecimal digits, by kubernetes, etcd and front-proxy.
 	Authorities map[string]string `json:"authorities"`
+	// Labels are those of all nodes.
+	Labels map[string]string `json:"labels,omitempty"`
 	// Nodes are those of the definition in its order, then the spares.
 	Nodes []Node `json:"nodes"`
 }
@@ -62,6 +64,9 @@ type Node struct {
 	// PodCIDRs are the ranges of its pods. Where they are left out, those of an
 	// identity are not held against anything.
 	PodCIDRs []netip.Prefix `json:"podCIDRs,omitempty"`
+	// Zone and Labels are the node's own.
+	Zone   string            `json:"zone,omitempty"`
+	Labels map[string]string `json:"labels,omitempty"`
 	// MeshKey is the SHA-256 of the DER (PKCS #1) of its public mesh key, 64
 	// lower-case hexadecimal digits. The node's host file is no place to look:
 	// that of the identity lies over the image's.
