@@ -21,7 +21,7 @@ const (
 // Heard is what a machine has said about itself since its kernel started.
 type Heard struct {
 	Boot   Boot   `json:"boot,omitempty"`
-	Boots  int    `json:"boots,omitempty"` // how often its kernel has started since it was turned on
+	Boots  int    `json:"boots,omitempty"`    // how often its kernel has started since it was turned on
 	Who    string `json:"identity,omitempty"` // the node that it is by its identity
 	Detail string `json:"detail,omitempty"`   // why it was refused or has stopped
 	// Health is what ingot-node said last of the parts of the node, by part,
