@@ -100,6 +100,7 @@ func TestForwardPort(t *testing.T) {
 // TestForwardNobody has nobody listening behind a forwarded port: who connects
 // must not take that for an answer.
 func TestForwardNobody(t *testing.T) {
+	t.Parallel()
 	s := start(t, segment.Config{})
 	boot(t, s, "a", "192.0.2.10/24")
 	for _, guest := range []string{"192.0.2.10:80", "192.0.2.11:80"} {

@@ -106,6 +106,7 @@ func mustDial(t testing.TB, s *segment.Segment, network, address string) net.Con
 }
 
 func TestDial(t *testing.T) {
+	t.Parallel()
 	s := start(t, segment.Config{})
 	boot(t, s, "a", "192.0.2.10/24").echo(80)
 	boot(t, s, "b", "2001:db8::10/64").echo(80)
@@ -135,6 +136,122 @@ func TestDial(t *testing.T) {
 			t.Errorf("%s %s: got %v, want %q", c.network, c.address, err, c.want)
 		}
 	}
+}
+
+// TestDialWhenBack connects to a machine that was not there before.
+func TestDialWhenBack(t *testing.T) {
+	t.Parallel()
+	s := start(t, segment.Config{})
+	if _, err := dial(t, s, "tcp", "192.0.2.10:80"); !errors.Is(err, syscall.EHOSTUNREACH) {
+		t.Errorf("nobody there: %v", err)
+	}
+	g := boot(t, s, "a", "192.0.2.10/24")
+	g.echo(80)
+	says(t, mustDial(t, s, "tcp", "192.0.2.10:80"), "there")
+	g.stop()
+	ctx, cancel := context.WithTimeout(t.Context(), quiet)
+	defer cancel()
+	if _, err := s.DialContext(ctx, "tcp", "192.0.2.10:80"); err == nil {
+		t.Error("connected to a machine that is off")
+	}
+	boot(t, s, "a", "192.0.2.10/24").echo(80)
+	says(t, mustDial(t, s, "tcp", "192.0.2.10:80"), "back")
+}
+
+// TestUDP sends datagrams both ways.
+func TestUDP(t *testing.T) {
+	s := start(t, segment.Config{})
+	for address, network := range map[string]tcpip.NetworkProtocolNumber{"192.0.2.10": ipv4.ProtocolNumber, "2001:db8::10": ipv6.ProtocolNumber} {
+		name := map[bool]string{true: "a", false: "b"}[network == ipv4.ProtocolNumber]
+		prefix := netip.PrefixFrom(netip.MustParseAddr(address), 24)
+		g := boot(t, s, name, prefix.String())
+		server, err := gonet.DialUDP(g.Stack, &tcpip.FullAddress{NIC: 1, Port: 53}, nil, network)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			buf := make([]byte, 2000)
+			for {
+				n, from, err := server.ReadFrom(buf)
+				if err != nil {
+					return
+				}
+				_, _ = server.WriteTo(buf[:n], from)
+			}
+		}()
+		says(t, mustDial(t, s, "udp", net.JoinHostPort(address, "53")), "datagram")
+		_ = server.Close()
+	}
+}
+
+// TestEndsWithContext has no one to close the segment.
+func TestEndsWithContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	dir := filepath.Join(t.TempDir(), "net")
+	s, err := segment.Start(ctx, segment.Config{Dir: dir, Gateways: gateways})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Port("a"); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	wait(t, "the sockets to go", func() bool {
+		left, err := os.ReadDir(dir)
+		return err == nil && len(left) == 0
+	})
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPorts are named, once for each name, in one segment at a time.
+func TestPorts(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
+	s := start(t, segment.Config{Dir: dir})
+	local, remote, err := s.Port("lab0.a-1")
+	if err != nil || filepath.Dir(local) != dir || filepath.Dir(remote) != dir || local == remote {
+		t.Fatalf("got %q, %q, %v", local, remote, err)
+	}
+	if l, r, err := s.Port("lab0.a-1"); l != local || r != remote || err != nil || len(s.Counters()) != 2 {
+		t.Errorf("again: %q, %q, %v, %v", l, r, err, s.Counters())
+	}
+	for _, name := range []string{"", "outside", "a/b", "a,b", "ä"} {
+		if _, _, err := s.Port(name); err == nil {
+			t.Errorf("there is a port %q", name)
+		}
+	}
+	other, err := segment.Start(t.Context(), segment.Config{Dir: dir, Gateways: gateways})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := other.Port("lab0.a-1"); err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("two segments have a port: %v", err)
+	}
+	if err := other.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(remote); err != nil {
+		t.Errorf("the other has taken away the first one's socket: %v", err)
+	}
+}
+
+// TestLeftBehind starts where a segment was killed.
+func TestLeftBehind(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "net")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, end := range []string{".sw", ".vm"} {
+		old, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: unixPath(t, filepath.Join(dir, "a"+end)), Net: "unixgram"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = old.Close()
+	}
+	s := start(t, segment.Config{Dir: dir})
+	boot(t, s, "a", "192.0.2.10/24").echo(80)
+	says(t, mustDial(t, s, "tcp", "192.0.2.10:80"), "anew")
 }
 
 // TestLeavesNothing closes a segment in full use.
