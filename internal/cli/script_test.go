@@ -29,8 +29,13 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the scripts in testdata/script, each with a home of its own.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 filepath.Join("testdata", "script"),
+	testscript.Run(t, params(filepath.Join("testdata", "script")))
+}
+
+// params runs the scripts of a folder.
+func params(dir string) testscript.Params {
+	return testscript.Params{
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
@@ -51,7 +56,7 @@ func TestScripts(t *testing.T) {
 			_, missing := exec.LookPath("mmdebstrap")
 			return err == nil && missing == nil, nil
 		},
-	})
+	}
 }
 
 // copyShipped gives a script the definitions that ship with the project.

@@ -68,7 +68,12 @@ func attach(m *machine.Machine, log *os.File, conn net.Conn, typed *bufio.Reader
 	}
 	for {
 		ended := m.Ended() // before reading: what was said last is read yet
-		if _, err := io.Copy(conn, log); err != nil || ended {
+		_, err := io.Copy(conn, log)
+		if ended {
+			return
+		}
+		if err != nil { // nobody sees it, but what was typed is still on its way
+			_ = m.Wait(ctx)
 			return
 		}
 		select {
