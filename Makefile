@@ -56,6 +56,11 @@ images: setup-bake build ## Make all for CLUSTER=prod into out/: the image, and 
 	bin/ingot iso '$(CLUSTER)'
 	bin/ingot images '$(CLUSTER)'
 
+.PHONY: lab
+lab: CLUSTER := lab
+lab: images ## Run CLUSTER=lab in local QEMU machines, and wait until it is healthy; bin/ingot lab down ends it
+	bin/ingot lab up '$(CLUSTER)'
+
 .PHONY: install
 install: build ## Install the program, its man pages and completions under PREFIX=/usr/local
 	install -D -m 0755 bin/ingot '$(DESTDIR)$(PREFIX)/bin/ingot'

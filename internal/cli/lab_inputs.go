@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 
 	"github.com/ingot-k8s/ingot/builder"
 	"github.com/ingot-k8s/ingot/cluster"
@@ -19,6 +21,9 @@ import (
 // labInputs makes sure that image and identities are there and of this
 // definition: a machine would find out only after minutes.
 func (a *app) labInputs(c *cluster.Cluster, f *labFlags) error {
+	if err := labPrograms(); err != nil {
+		return err
+	}
 	if f.image == "" {
 		if err := a.labImage(c); err != nil {
 			return err
@@ -56,6 +61,21 @@ func (a *app) labInputs(c *cluster.Cluster, f *labFlags) error {
 	return nil
 }
 
+// labPrograms looks for what runs the machines.
+func labPrograms() error {
+	var missing []string
+	for _, name := range []string{"qemu-system-x86_64", "qemu-img"} {
+		if _, err := exec.LookPath(name); err != nil {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		return withHint(fmt.Errorf("checking this machine: not installed: %s", list(missing)),
+			"as root: apt-get install --no-install-recommends qemu-system-x86 qemu-utils")
+	}
+	return nil
+}
+
 func (a *app) labImages(c *cluster.Cluster) string {
 	return filepath.Join(a.out, c.Def.Name, "images", "latest.qcow2")
 }
@@ -69,6 +89,9 @@ func (a *app) labAdmin(c *cluster.Cluster) string {
 func (a *app) labImage(c *cluster.Cluster) error {
 	path := a.labImages(c)
 	hint := "make images CLUSTER=" + c.Def.Name + ", or: ingot images " + c.Def.Name
+	if !slices.Contains(c.Def.Image.Targets, "qemu") {
+		hint = "ingot images " + c.Def.Name + " --only qcow2" // the targets have no such format
+	}
 	image, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
