@@ -2,11 +2,14 @@ package segment_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/ingot-k8s/ingot/lab/segment"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
 )
 
 // quiet is how long to wait for what should not come.
@@ -135,6 +138,19 @@ func TestOutsideIsNotTaken(t *testing.T) {
 	for range 20 {
 		says(t, mustDial(t, s, "tcp", "192.0.2.10:80"), "after")
 	}
+}
+
+// arpRequest asks who has an address (RFC 826).
+func arpRequest(from, fromIP, wanted string) []byte {
+	f := addressed(frame(from, from, 14+header.ARPSize), "ff:ff:ff:ff:ff:ff")
+	binary.BigEndian.PutUint16(f[12:], uint16(header.ARPProtocolNumber))
+	arp := header.ARP(f[14:])
+	arp.SetIPv4OverEthernet()
+	arp.SetOp(header.ARPRequest)
+	copy(arp.HardwareAddressSender(), f[6:12])
+	copy(arp.ProtocolAddressSender(), netip.MustParseAddr(fromIP).AsSlice())
+	copy(arp.ProtocolAddressTarget(), netip.MustParseAddr(wanted).AsSlice())
+	return f
 }
 
 // TestPowerCycle has a machine whose socket goes and comes back.
