@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 )
 
 func removeLeft(root string) error {
@@ -47,11 +48,8 @@ func (k *Keeper) Leave(ctx context.Context) error {
 		return err
 	}
 	k.Crash("leaving")
-	if err := k.at(t, via.ClientURLs[0]).remove(ctx, id); err != nil {
-		if isRefusal(err) { // nothing was removed
-			err = errors.Join(err, removeLeft(k.Root))
-		}
-		return fmt.Errorf("removing member %s: %w", id, err)
+	if err := k.removeSelf(ctx, k.at(t, via.ClientURLs[0]), id); err != nil {
+		return err
 	}
 	k.step("removed member %s of this node", id)
 	if err := k.Stop(ctx); err != nil {
@@ -68,6 +66,30 @@ func (k *Keeper) Leave(ctx context.Context) error {
 	k.step("left the cluster; its data is in %s. It joins again after: ingot-node etcd join", path)
 	return nil
 }
+
+// removeSelf removes this node's member. Members refuse that for some seconds
+// after they got in touch with one another (etcd, server/etcdserver/server.go,
+// HealthInterval).
+func (k *Keeper) removeSelf(ctx context.Context, via member, id ID) error {
+	for end := k.Now().Add(leavePatience); ; {
+		err := via.remove(ctx, id)
+		switch {
+		case err == nil:
+			return nil
+		case !isRefusal(err): // nobody knows whether it was removed
+			return fmt.Errorf("removing member %s: %w; the next boot finds out whether it was", id, err)
+		case k.Now().After(end):
+			return errors.Join(fmt.Errorf("removing member %s: %w", id, err), removeLeft(k.Root))
+		}
+		k.tell(Notice, "etcd: the others do not let this node go yet: "+short(err))
+		if err := pause(ctx, k.Interval); err != nil {
+			return errors.Join(err, removeLeft(k.Root))
+		}
+	}
+}
+
+// leavePatience is for how long leaving is tried again.
+const leavePatience = time.Minute
 
 // survivors checks that the cluster can do without a member, and returns a
 // voting member that stays and is well.

@@ -65,6 +65,10 @@ func (w *watch) look(ctx context.Context) (pace time.Duration, again bool, err e
 		return w.Interval, false, err
 	}
 	own, err := w.at(t, w.facts.Me().ClientURL).status(ctx)
+	if err == nil && d.Member != 0 && own.Header.MemberID != d.Member {
+		err = fmt.Errorf("what answers at %s is not this machine's etcd, but member %s: another machine has its address", w.facts.Me().ClientURL, own.Header.MemberID)
+		w.tell(Error, "etcd: "+err.Error())
+	}
 	switch {
 	case err == nil && own.IsLearner:
 		w.promote(ctx, t, own.Header.MemberID)
