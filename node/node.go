@@ -84,6 +84,9 @@ func commands() []command {
 		{name: "addons", setup: Machine.addonsCommand, usage: `  addons     on a controller: apply the image's manifests, again until all are applied
              --once       try once
 `},
+		{name: "vip", setup: Machine.vipCommand, usage: `  vip        on a controller: announce the cluster's virtual address in the mesh
+             while the kube-apiserver of this node is ready
+`},
 	}
 }
 

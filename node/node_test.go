@@ -31,7 +31,7 @@ func TestCommandLine(t *testing.T) {
 		stdout, stderr string
 	}{
 		"":                        {2, "", "usage: ingot-node COMMAND"},
-		"identify":                {2, "", `ingot-node: unknown command "identify" (identity, etcd, status, health, labels, addons, version)`},
+		"identify":                {2, "", `ingot-node: unknown command "identify" (identity, etcd, status, health, labels, addons, vip, version)`},
 		"identity --json":         {2, "", "flag provided but not defined: -json"},
 		"identity now":            {2, "", `ingot-node: "now" is too much`},
 		"identity --root=":        {2, "", "ingot-node: --root: no folder given"},

@@ -31,6 +31,8 @@ type Node struct {
 	Mesh    struct {
 		Interface string       `json:"interface"`
 		Name      string       `json:"name"` // in tinc
+		Port      int          `json:"port"`
+		MTU       int          `json:"mtu"`
 		Addresses []netip.Addr `json:"addresses"`
 	} `json:"mesh"`
 	Services struct {

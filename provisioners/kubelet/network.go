@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ingot-k8s/ingot/cluster"
+	"github.com/ingot-k8s/ingot/node/vip"
 )
 
 // Bridge is the interface that the pods of a node are behind.
@@ -66,7 +67,7 @@ func conflist(c *cluster.Cluster) string {
 //   - Pods reach the outside by the machine's address.
 func ruleset(c *cluster.Cluster) string {
 	var b strings.Builder
-	inside := fmt.Sprintf(`{ "lo", %q, %q }`, c.Def.Mesh.Interface, Bridge)
+	inside := fmt.Sprintf(`{ "lo", %q, %q, %q }`, c.Def.Mesh.Interface, vip.Interface, Bridge)
 	b.WriteString("# Loaded by ingot-network.service. Loading it again replaces it as a whole.\n")
 	b.WriteString("table inet ingot\ndelete table inet ingot\ntable inet ingot {\n")
 	b.WriteString("\tchain prerouting {\n\t\ttype filter hook prerouting priority raw; policy accept;\n")

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/ignition"
 	"github.com/ingot-k8s/ingot/internal/need"
@@ -25,6 +26,7 @@ func TestUnit(t *testing.T) {
 	l := of(c)
 	sample.Verify(t, l)
 	sample.Exposure(t, l, tinc.Unit(c), 3.0)
+	sample.Exposure(t, l, "ingot-vip.service", 3.0)
 	sample.Shellcheck(t, l)
 }
 
@@ -98,5 +100,65 @@ func TestWait(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		_ = wait.Process.Kill()
 		t.Error("it did not see the address")
+	}
+}
+
+// TestSettings: what tincd reads is what the identity has, but for the virtual
+// address, and no key goes anywhere.
+func TestSettings(t *testing.T) {
+	for node, announces := range map[string]bool{"lab0": true, "spare0": false} {
+		root := t.TempDir()
+		c := sample.Cluster(t, "lab")
+		put := func(path, content string, mode os.FileMode) {
+			t.Helper()
+			at := filepath.Join(root, path)
+			if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(at, []byte(content), mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+		own := "Port = 655\nSubnet = 10.42.0.1/32\nSubnet = 10.42.255.254/32#10\n-----BEGIN RSA PUBLIC KEY-----\nkey\n-----END RSA PUBLIC KEY-----\n"
+		put("/etc/tinc/mesh0/tinc.conf", "Name = "+node+"\nMode = router\n", 0o644)
+		put("/etc/tinc/mesh0/rsa_key.priv", "secret", 0o600)
+		put("/etc/tinc/mesh0/tinc-up", "#!/bin/sh\nip address replace 10.42.0.1/16 dev x\nip address replace 10.42.255.254/32 dev x\n", 0o755)
+		put("/etc/tinc/mesh0/hosts/"+node, own, 0o644)
+		put("/etc/tinc/mesh0/hosts/other", "other", 0o644)
+		put("/run/ingot/tinc/mesh0/hosts/left", "from before", 0o644)
+		put("/settings", string(sample.File(t, of(c), "/usr/lib/ingot/tinc/settings")), 0o644)
+		roles := "worker"
+		if announces {
+			roles = "controller,worker"
+		}
+		cmd := exec.Command(need.Tool(t, "dash"), filepath.Join(root, "settings"))
+		cmd.Env = append(os.Environ(), "INGOT_ROOT="+root, "INGOT_MESH_INTERFACE=mesh0", "INGOT_API_VIP=10.42.255.254", "INGOT_ROLES="+roles)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		got := map[string]string{}
+		err := filepath.WalkDir(filepath.Join(root, "run/ingot/tinc/mesh0"), func(path string, d os.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				data, err := os.ReadFile(path)
+				got[strings.TrimPrefix(path, root+"/run/ingot/tinc/mesh0/")] = string(data)
+				return err
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]string{
+			"tinc.conf":     "Name = " + node + "\nMode = router\nPrivateKeyFile = " + root + "/etc/tinc/mesh0/rsa_key.priv\n",
+			"tinc-up":       "#!/bin/sh\nip address replace 10.42.0.1/16 dev x\n",
+			"hosts/" + node: strings.Replace(own, "Subnet = 10.42.255.254/32#10\n", "", 1),
+			"hosts/other":   "other",
+		}
+		if announces {
+			want["hosts/"+node+"_VIP"] = own[strings.Index(own, "-----BEGIN"):]
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", node, diff)
+		}
 	}
 }
