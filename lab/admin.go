@@ -125,9 +125,8 @@ func (a *admin) write(path, server string) error {
 
 // client asks one controller's API server.
 type client struct {
-	name   string
-	http   http.Client
-	answer string
+	name string
+	http http.Client
 }
 
 const (
@@ -147,26 +146,26 @@ func (a *admin) client(name string, dial func(context.Context) (net.Conn, error)
 	return &client{name: name, http: http.Client{
 		Timeout: askTime,
 		Transport: &http.Transport{
-			TLSClientConfig: a.tls.Clone(), MaxConnsPerHost: 1, ForceAttemptHTTP2: true, IdleConnTimeout: time.Minute,
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
+			TLSClientConfig: a.tls.Clone(), ForceAttemptHTTP2: true, IdleConnTimeout: time.Minute,
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				limited, cancel := context.WithTimeout(ctx, connectWait)
+				defer cancel()
+				return dial(limited)
+			},
 		},
 	}}
 }
 
 func (c *client) close() { c.http.CloseIdleConnections() }
 
-// ask finds out whether the API server is ready.
-func (c *client) ask(ctx context.Context) {
+// ask finds out whether the API server is ready: answerOK, or what it says.
+func (c *client) ask(ctx context.Context) string {
 	body, err := c.get(ctx, "/readyz")
-	switch {
-	case err != nil:
-		c.answer = short(err)
+	if err != nil {
 		c.http.CloseIdleConnections() // the next attempt is not to wait for this one
-	case string(body) != answerOK:
-		c.answer = "readyz: " + strings.TrimSpace(string(body))
-	default:
-		c.answer = answerOK
+		return short(err)
 	}
+	return strings.TrimSpace(string(body))
 }
 
 // nodeState is what the API has on a node.

@@ -138,13 +138,12 @@ func TestAdmin(t *testing.T) {
 	api := controllers[0]
 	c := a.client("lab0", api.dial)
 	defer c.close()
-	c.ask(t.Context())
-	if c.answer != answerOK {
-		t.Errorf("the API server answers %q", c.answer)
+	if answer := c.ask(t.Context()); answer != answerOK {
+		t.Errorf("the API server answers %q", answer)
 	}
 	api.answers["/readyz"] = "500 [-]etcd failed: reason withheld\n"
-	if c.ask(t.Context()); c.answer != "500 Internal Server Error" {
-		t.Errorf("the API server answers %q", c.answer)
+	if answer := c.ask(t.Context()); answer != "500 Internal Server Error" {
+		t.Errorf("the API server answers %q", answer)
 	}
 	api.answers["/api/v1/nodes"] = `403 {"kind": "Status", "message": "nodes is forbidden"}`
 	if _, err := c.nodes(t.Context()); err == nil || err.Error() != "403 Forbidden: nodes is forbidden" {
@@ -159,8 +158,8 @@ func TestAdmin(t *testing.T) {
 		t.Errorf("the nodes are %v, %v", nodes, err)
 	}
 	api.Close()
-	if c.ask(t.Context()); c.answer != "connection refused" {
-		t.Errorf("of an API server that is gone: %q", c.answer)
+	if answer := c.ask(t.Context()); answer != "connection refused" {
+		t.Errorf("of an API server that is gone: %q", answer)
 	}
 }
 

@@ -233,7 +233,7 @@ func (l *Lab) connect(ctx context.Context) error {
 		return err
 	}
 	if l.cfg.Cluster.Def.API.Public {
-		l.tasks.Go(func() { l.ask(ctx, admin) })
+		l.ask(ctx, admin)
 	}
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ingot-k8s/ingot/internal/atomicfile"
 	"github.com/ingot-k8s/ingot/lab/machine"
 )
 
@@ -19,16 +18,7 @@ const listenEvery = time.Second
 
 // listen follows the consoles.
 func (l *Lab) listen(ctx context.Context) {
-	tick := time.NewTicker(listenEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			l.listenOnce()
-		}
-	}
+	every(ctx, listenEvery, l.listenOnce)
 }
 
 func (l *Lab) listenOnce() {
@@ -116,112 +106,4 @@ func (l *Lab) machineStatus(h *host) MachineStatus {
 		s.Health[part] = state
 	}
 	return s
-}
-
-// askEvery is how often the API is asked. Each time costs a controller some
-// 20 ms of an emulated processor.
-const askEvery = 5 * time.Second
-
-// ask keeps asking the controllers' API servers how they are, and one of them
-// for the nodes.
-func (l *Lab) ask(ctx context.Context, a *admin) {
-	var clients []*client
-	for _, m := range l.plan.Controllers() {
-		c := a.client(m.Name, l.dial(m))
-		defer c.close()
-		clients = append(clients, c)
-	}
-	for {
-		l.askOnce(ctx, clients)
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(askEvery):
-		}
-	}
-}
-
-func (l *Lab) askOnce(ctx context.Context, clients []*client) {
-	answers := make(chan *client)
-	for _, c := range clients {
-		go func() {
-			if l.on(c.name) {
-				c.ask(ctx)
-			} else {
-				c.answer = ""
-			}
-			answers <- c
-		}()
-	}
-	for range clients {
-		c := <-answers
-		l.mu.Lock()
-		l.hosts[c.name].apiserver = c.answer
-		l.mu.Unlock()
-		l.relay.judge(c.name, c.answer == answerOK)
-	}
-	nodes, trouble := map[string]nodeState{}, ""
-	for _, c := range clients {
-		if c.answer != answerOK {
-			continue
-		}
-		found, err := c.nodes(ctx)
-		if err == nil {
-			nodes, trouble = found, ""
-			break
-		}
-		trouble = "listing the nodes: " + err.Error()
-	}
-	l.note(nodes, trouble)
-}
-
-// on reports whether a machine runs.
-func (l *Lab) on(name string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.hosts[name].power == PowerOn
-}
-
-// note takes what the API has on the nodes.
-func (l *Lab) note(nodes map[string]nodeState, trouble string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.trouble = trouble
-	for _, h := range l.hosts {
-		if h.power != PowerOn {
-			continue
-		}
-		now, was := nodes[h.Name], h.ready
-		if now.bootID != "" && now.bootID == h.earlier {
-			now = nodeState{} // the kubelet has not reported since the machine was started
-		}
-		h.ready = now.ready
-		if now.bootID != "" && now.bootID != h.bootID {
-			h.bootID = now.bootID
-			l.keepBoot(h.Name, now.bootID)
-		}
-		if h.ready == conditionTrue && h.readyAt.IsZero() {
-			h.readyAt = l.cfg.Now()
-		}
-		if h.ready != was {
-			l.say("%s: Ready: %s", h.Name, orUnknown(h.ready))
-		}
-	}
-}
-
-// keepBoot remembers the kernel that the API knows of, also for the next lab
-// in this folder.
-func (l *Lab) keepBoot(name, id string) {
-	if err := atomicfile.WriteNoSync(filepath.Join(l.cfg.machineDir(name), bootFile), []byte(id), 0o600); err != nil {
-		l.say("%s: %s", name, err)
-	}
-}
-
-// lastBoot is the kernel that the API may still know of.
-func (l *Lab) lastBoot(name string) string {
-	id, err := os.ReadFile(filepath.Join(l.cfg.machineDir(name), bootFile))
-	if err != nil {
-		return "" // it was never Ready
-	}
-	return string(id)
 }
