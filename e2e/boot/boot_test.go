@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ingot-k8s/ingot/builder"
+	"github.com/ingot-k8s/ingot/e2e/internal/variant"
 	"github.com/ingot-k8s/ingot/lab/machine"
 )
 
@@ -19,10 +20,10 @@ const (
 // TestIgnition boots machines of the image that has Ignition, two at a time.
 func TestIgnition(t *testing.T) {
 	w := newWorld(t)
-	w.ignition = w.variant(t, "ignition", "lab", nil)
-	w.stranger = w.variant(t, "stranger", "stranger", nil)
-	w.ignition.bake(t, w, "ignition", "raw,qcow2,vmdk", "lab0,lab1,lab2")
-	w.ingot(t, "stranger", "iso", "stranger", "lab0")
+	w.ignition = w.New(t, "ignition", "lab", alone)
+	w.stranger = w.New(t, "stranger", "stranger", alone)
+	w.ignition.Bake(t, "raw,qcow2,vmdk", "--node-iso", "lab0,lab1,lab2")
+	w.stranger.Ingot(t, "iso", "stranger", "lab0")
 	w.each(t, map[string]func(*testing.T, *world){
 		"Life":         life,
 		"FirmwareCfg":  firmwareConfig,
@@ -37,8 +38,11 @@ func TestIgnition(t *testing.T) {
 // TestCloudInit boots machines of the image that has cloud-init.
 func TestCloudInit(t *testing.T) {
 	w := newWorld(t)
-	w.cloudInit = w.variant(t, "cloud-init", "lab", func(def map[string]any) { def["provisioning"] = "cloud-init" })
-	w.cloudInit.bake(t, w, "cloud-init", "raw,qcow2", "lab0,lab1")
+	w.cloudInit = w.New(t, "cloud-init", "lab", func(def variant.Definition) {
+		alone(def)
+		def["provisioning"] = "cloud-init"
+	})
+	w.cloudInit.Bake(t, "raw,qcow2", "--node-iso", "lab0,lab1")
 	w.each(t, map[string]func(*testing.T, *world){
 		"ConfigDrive": configDrive,
 		"NoCloud":     noCloud,
@@ -62,8 +66,8 @@ func (w *world) each(t *testing.T, tests map[string]func(*testing.T, *world)) {
 // the machine is turned off, its ISO taken away and its disk enlarged from 4
 // to 20 GB, and it is who it was.
 func life(t *testing.T, w *world) {
-	cfg := w.config(t, "life", w.ignition.image(t, builder.Raw), "raw")
-	cfg.CDROMs = []string{w.ignition.file("lab0", "config.iso")}
+	cfg := w.config(t, "life", w.ignition.Image(t, builder.Raw), "raw")
+	cfg.CDROMs = []string{w.ignition.File("lab0", "config.iso")}
 	secrets := keys(t, w.ignition, "lab0")
 	n := w.start(t, cfg)
 	n.accepted("lab0", allRoles)
@@ -93,11 +97,11 @@ func life(t *testing.T, w *world) {
 
 // firmwareConfig: UEFI, qcow2, and an identity by fw_cfg.
 func firmwareConfig(t *testing.T, w *world) {
-	cfg := w.config(t, "fwcfg", w.ignition.image(t, builder.QCOW2), "qcow2")
+	cfg := w.config(t, "fwcfg", w.ignition.Image(t, builder.QCOW2), "qcow2")
 	cfg.Firmware = machine.UEFI
 	cfg.FWCfg = []machine.FWCfg{
-		{Name: "opt/com.coreos/config", File: w.ignition.file("lab1", "user_data")},
-		{Name: "opt/org.ingot/identity.bundle", File: w.ignition.file("lab1", "identity.bundle")},
+		{Name: "opt/com.coreos/config", File: w.ignition.File("lab1", "user_data")},
+		{Name: "opt/org.ingot/identity.bundle", File: w.ignition.File("lab1", "identity.bundle")},
 	}
 	n := w.start(t, cfg)
 	n.accepted("lab1", workerRoles)
@@ -111,8 +115,8 @@ func firmwareConfig(t *testing.T, w *world) {
 // partition is made, when it is mounted and Ignition is about to write, and as
 // soon as the machine has said who it is; then it stays.
 func powerCut(t *testing.T, w *world) {
-	cfg := w.config(t, "powercut", w.ignition.image(t, builder.VMDK), "vmdk")
-	cfg.CDBus, cfg.CDROMs = machine.SCSI, []string{w.ignition.file("lab2", "config.iso")}
+	cfg := w.config(t, "powercut", w.ignition.Image(t, builder.VMDK), "vmdk")
+	cfg.CDBus, cfg.CDROMs = machine.SCSI, []string{w.ignition.File("lab2", "config.iso")}
 	for _, cut := range []struct {
 		at    *regexp.Regexp
 		delay time.Duration
@@ -138,15 +142,15 @@ func powerCut(t *testing.T, w *world) {
 // configDrive: UEFI, raw, a cloud-config on a volume labelled config-2. The
 // drive is on SCSI: with QEMU's firmware for UEFI the kernel finds none on IDE.
 func configDrive(t *testing.T, w *world) {
-	cfg := w.config(t, "configdrive", w.cloudInit.image(t, builder.Raw), "raw")
-	cfg.Firmware, cfg.CDBus, cfg.CDROMs = machine.UEFI, machine.SCSI, []string{w.cloudInit.file("lab0", "config.iso")}
+	cfg := w.config(t, "configdrive", w.cloudInit.Image(t, builder.Raw), "raw")
+	cfg.Firmware, cfg.CDBus, cfg.CDROMs = machine.UEFI, machine.SCSI, []string{w.cloudInit.File("lab0", "config.iso")}
 	cloudConfig(t, w, cfg, "lab0", allRoles, controllerUnits)
 }
 
 // noCloud: BIOS, qcow2, a cloud-config on a volume labelled cidata.
 func noCloud(t *testing.T, w *world) {
-	cfg := w.config(t, "nocloud", w.cloudInit.image(t, builder.QCOW2), "qcow2")
-	cfg.CDROMs = []string{w.cloudInit.file("lab1", "cidata.iso")}
+	cfg := w.config(t, "nocloud", w.cloudInit.Image(t, builder.QCOW2), "qcow2")
+	cfg.CDROMs = []string{w.cloudInit.File("lab1", "cidata.iso")}
 	cloudConfig(t, w, cfg, "lab1", workerRoles, workerUnits)
 }
 
@@ -161,13 +165,13 @@ func cloudConfig(t *testing.T, w *world, cfg machine.Config, name, roles string,
 // flippedByte: the machine must not run from a root of which one byte is
 // another.
 func flippedByte(t *testing.T, w *world) {
-	image := w.ignition.image(t, builder.Raw)
+	image := w.ignition.Image(t, builder.Raw)
 	data, err := os.ReadFile(image)
 	if err != nil {
 		t.Fatal(err)
 	}
 	found := false
-	for _, p := range w.ignition.manifest.Partitions {
+	for _, p := range w.ignition.Manifest.Partitions {
 		if p.Label == "root" {
 			found = true
 			data[p.Offset+100] ^= 1 // in the first block, which every mount reads
@@ -181,7 +185,7 @@ func flippedByte(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	cfg := w.config(t, "flipped", broken, "raw")
-	cfg.CDROMs, cfg.NoReboot = []string{w.ignition.file("lab0", "config.iso")}, true
+	cfg.CDROMs, cfg.NoReboot = []string{w.ignition.File("lab0", "config.iso")}, true
 	n := w.start(t, cfg)
 	line := n.expect(regexp.MustCompile(`(?i)verity.*corrupt|panic.*verity`), identityTime, saysWho)
 	t.Logf("after %s: %q", seconds(time.Since(n.began)), line.Text)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ingot-k8s/ingot/e2e/internal/variant"
 	"github.com/ingot-k8s/ingot/ignition"
 	"go.yaml.in/yaml/v3"
 )
@@ -71,7 +72,7 @@ func (n *node) stateSize() int64 {
 
 // keys are what must not be found: parts of a node's private keys and of
 // everything that holds them.
-func keys(t *testing.T, v *variant, node string) []string {
+func keys(t *testing.T, v *variant.Variant, node string) []string {
 	t.Helper()
 	found := []string{"PRIVATE KEY-----", "AGE-SECRET-KEY-"}
 	add := func(text string, lines *regexp.Regexp) {
@@ -91,7 +92,7 @@ func keys(t *testing.T, v *variant, node string) []string {
 		t.Fatalf("only %d parts of keys were found in the identity of %s", len(found), node)
 	}
 	for _, name := range []string{"user_data", "user_data.inline", "identity.bundle"} {
-		data, err := os.ReadFile(v.file(node, name))
+		data, err := os.ReadFile(v.File(node, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		} else if err != nil {
@@ -111,11 +112,11 @@ func keys(t *testing.T, v *variant, node string) []string {
 
 // bundleOf are the files of an identity: Ignition finds them packed beside its
 // config, cloud-init within.
-func bundleOf(t *testing.T, v *variant, node string) []ignition.File {
+func bundleOf(t *testing.T, v *variant.Variant, node string) []ignition.File {
 	t.Helper()
-	data, err := os.ReadFile(v.file(node, "identity.bundle"))
+	data, err := os.ReadFile(v.File(node, "identity.bundle"))
 	if errors.Is(err, fs.ErrNotExist) {
-		data = cloudBundle(t, v.file(node, "user_data"))
+		data = cloudBundle(t, v.File(node, "user_data"))
 	} else if err != nil {
 		t.Fatal(err)
 	}

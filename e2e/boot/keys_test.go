@@ -3,26 +3,28 @@ package boot_test
 import (
 	"bytes"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ingot-k8s/ingot/e2e/internal/variant"
 )
 
 // TestKeys looks for keys where they are: a search that finds nothing proves
 // nothing. It needs no image.
 func TestKeys(t *testing.T) {
-	dir := t.TempDir()
-	t.Setenv("XDG_CONFIG_HOME", dir)
-	w := &world{dir: dir, key: loginKey(t, filepath.Join(dir, "ssh.pem"))}
+	w := variant.In(t, t.TempDir())
 	for _, tool := range []string{"ignition", "cloud-init"} {
-		v := w.variant(t, tool, "lab", func(def map[string]any) { def["provisioning"] = tool })
-		w.ingot(t, tool, "iso", "lab", "lab0", "lab1")
+		v := w.New(t, tool, "lab", func(def variant.Definition) {
+			alone(def)
+			def["provisioning"] = tool
+		})
+		v.Ingot(t, "iso", "lab", "lab0", "lab1")
 		for _, node := range []string{"lab0", "lab1"} {
 			var all bytes.Buffer
 			for _, f := range bundleOf(t, v, node) {
 				all.Write(f.Data)
 			}
-			data, err := os.ReadFile(v.file(node, "user_data"))
+			data, err := os.ReadFile(v.File(node, "user_data"))
 			if err != nil {
 				t.Fatal(err)
 			}

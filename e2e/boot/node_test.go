@@ -109,7 +109,7 @@ func (n *node) login() {
 		n.t.Fatal(err)
 	}
 	cfg := &ssh.ClientConfig{
-		User: "ingot", Auth: []ssh.AuthMethod{ssh.PublicKeys(n.w.key)}, Timeout: time.Minute,
+		User: "ingot", Auth: []ssh.AuthMethod{ssh.PublicKeys(n.w.Key)}, Timeout: time.Minute,
 		HostKeyCallback: ssh.InsecureIgnoreHostKey(), // the machine made it a moment ago
 	}
 	for deadline := time.Now().Add(sshTime); ; time.Sleep(time.Second) {

@@ -29,11 +29,11 @@ func (n *node) out(why string) {
 // noIdentity: a machine without an identity says so, and takes one that it is
 // given later.
 func noIdentity(t *testing.T, w *world) {
-	cfg := w.config(t, "none", w.ignition.image(t, builder.Raw), "raw")
+	cfg := w.config(t, "none", w.ignition.Image(t, builder.Raw), "raw")
 	n := w.start(t, cfg)
 	n.out(`ingot: no identity was found`)
 	n.powerdown()
-	cfg.CDROMs = []string{w.ignition.file("lab1", "config.iso")}
+	cfg.CDROMs = []string{w.ignition.File("lab1", "config.iso")}
 	n = w.start(t, cfg)
 	n.accepted("lab1", workerRoles)
 	n.silent(keys(t, w.ignition, "lab1"))
@@ -42,8 +42,8 @@ func noIdentity(t *testing.T, w *world) {
 // otherCluster: an identity that is right, for another cluster's image. Nothing
 // of the cluster runs.
 func otherCluster(t *testing.T, w *world) {
-	cfg := w.config(t, "other", w.ignition.image(t, builder.QCOW2), "qcow2")
-	cfg.CDROMs = []string{w.stranger.file("lab0", "config.iso")}
+	cfg := w.config(t, "other", w.ignition.Image(t, builder.QCOW2), "qcow2")
+	cfg.CDROMs = []string{w.stranger.File("lab0", "config.iso")}
 	n := w.start(t, cfg)
 	n.out(`ingot-node: refused: .*stranger`)
 	n.login()
@@ -69,7 +69,7 @@ func tampered(t *testing.T, w *world) {
 		}
 	}
 	tree := filepath.Join(dir, "tree")
-	run("-osirrox", "on", "-indev", w.ignition.file("lab0", "config.iso"), "-extract", "/", tree, "-rollback_end")
+	run("-osirrox", "on", "-indev", w.ignition.File("lab0", "config.iso"), "-extract", "/", tree, "-rollback_end")
 	bundle := filepath.Join(tree, "ingot", "identity.bundle")
 	data, err := os.ReadFile(bundle)
 	if err != nil {
@@ -85,7 +85,7 @@ func tampered(t *testing.T, w *world) {
 	iso := filepath.Join(dir, "config.iso")
 	run("-as", "mkisofs", "-quiet", "-V", "config-2", "-R", "-J", "-o", iso, tree)
 
-	cfg := w.config(t, "tampered", w.ignition.image(t, builder.QCOW2), "qcow2")
+	cfg := w.config(t, "tampered", w.ignition.Image(t, builder.QCOW2), "qcow2")
 	cfg.CDROMs = []string{iso}
 	n := w.start(t, cfg)
 	n.out(`is not the one that (is wanted|was made)`)
