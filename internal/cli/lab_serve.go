@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/ingot-k8s/ingot/cluster"
@@ -78,7 +79,7 @@ func (a *app) labSpawn(ctx context.Context, c *cluster.Cluster, client *control.
 		return err
 	}
 	args := append([]string{os.Args[0], "--clusters", a.clusters, "--out", a.out, "lab", "serve", name}, f.args()...)
-	cmd := &exec.Cmd{Path: program, Args: args, Stdout: log, Stderr: log, SysProcAttr: ownSession()}
+	cmd := &exec.Cmd{Path: program, Args: args, Stdout: log, Stderr: log, SysProcAttr: &syscall.SysProcAttr{Setsid: true}} // what happens on this terminal is nothing to it
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting the lab's process: %w", err)
 	}
