@@ -364,11 +364,15 @@ func TestHangs(t *testing.T) {
 	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	if _, err := p.Status(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("of a lab whose process hangs: %v", err)
-	}
+	p.eventually("stopped", func() bool { // the signal takes a moment
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		_, err := p.Status(ctx)
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("of a lab whose process hangs: %v", err)
+		}
+		return err != nil
+	})
 	if err := p.Kill9(); err != nil {
 		t.Fatal(err)
 	}
