@@ -29,12 +29,17 @@ type Heard struct {
 	Health map[string]string `json:"health,omitempty"`
 }
 
-// Parts of a node in the health line.
+// Parts of a node in the health line, and what it says of them (package
+// node/health).
 const (
-	partMesh    = "mesh"
-	partEtcd    = "etcd"
-	partAPI     = "api"
-	partKubelet = "kubelet"
+	partMesh = "mesh" // peers that are reached, of all
+	partEtcd = "etcd" // members that are healthy, of all; or learner
+	partAPI  = "api"  // ok, down: what the node's balancer leads to
+	partNode = "node" // Ready, NotReady, unknown
+	partDNS  = "dns"
+	partVIP  = "vip"
+
+	nodeReady = "Ready"
 )
 
 // What machines say. The lines may have the time before them, or the name and

@@ -32,10 +32,10 @@ func TestHear(t *testing.T) {
 		},
 		"panic":   {"[    4.5] Kernel panic - not syncing: dm-verity device corrupted\n", Heard{Boot: BootStopped, Detail: "Kernel panic - not syncing: dm-verity device corrupted"}},
 		"stopped": {"ingot: the boot stops here: no disk\n", Heard{Boot: BootStopped, Detail: "ingot: the boot stops here: no disk"}},
-		"again":   {"Linux version 6\ningot-node: health: etcd=member\nLinux version 6\n", Heard{Boot: BootKernel, Boots: 2}},
+		"again":   {"Linux version 6\ningot-node: health: etcd=3/3\nLinux version 6\n", Heard{Boot: BootKernel, Boots: 2}},
 		"health": {
-			"ingot-node: health: mesh=2/2 etcd=member\ningot-node: health: mesh=1/2 etcd=no-leader (since 12 s) api=ok =x y= kubelet=ok\n",
-			Heard{Health: map[string]string{"mesh": "1/2", "etcd": "no-leader", "api": "ok", "kubelet": "ok"}},
+			"ingot-node: health: mesh=2/2 etcd=3/3\ningot-node: health: mesh=1/2 etcd=learner (since 12 s) api=ok =x y= node=NotReady\n",
+			Heard{Health: map[string]string{"mesh": "1/2", "etcd": "learner", "api": "ok", "node": "NotReady"}},
 		},
 		"somebody else's": {"my-ingot-node-exporter: refused: no\n", Heard{}},
 	} {

@@ -139,10 +139,10 @@ func TestLab(t *testing.T) {
 	cfg := config(t)
 	l := start(t, cfg)
 	say(t, l, "two0", "[   12.3] ingot-node[211]: ingot-node: this is two0 of cluster two (controller, worker), index 1, 10.42.0.1")
-	say(t, l, "two0", "ingot-node: health: mesh=1/2 etcd=learner and more api=starting kubelet=")
+	say(t, l, "two0", "ingot-node: health: mesh=1/2 etcd=learner and more api=down node=")
 	say(t, l, "two1", "ingot-node: refused: it is not in the list")
 	eventually(t, l, "two0", "accepted", func(m *lab.MachineStatus) bool {
-		return m.Boot == lab.BootAccepted && m.Who == "two0" && m.Health["mesh"] == "1/2" && m.Health["etcd"] == "learner" && m.Health["api"] == "starting"
+		return m.Boot == lab.BootAccepted && m.Who == "two0" && m.Health["mesh"] == "1/2" && m.Health["etcd"] == "learner" && m.Health["api"] == "down"
 	})
 	eventually(t, l, "two1", "refused", func(m *lab.MachineStatus) bool {
 		return m.Boot == lab.BootRefused && m.Detail == "it is not in the list"

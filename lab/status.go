@@ -144,11 +144,11 @@ func (m *MachineStatus) problem(public bool) (what string, final bool) {
 // closedProblem is for clusters whose API is closed outside the mesh: what the
 // machine says has to do.
 func (m *MachineStatus) closedProblem() string {
-	if m.controller() && m.Health[partAPI] != answerOK {
-		return "kube-apiserver does not answer: " + orUnknown(m.Health[partAPI]) + m.parts()
-	}
-	if m.Health[partKubelet] != answerOK {
-		return "the kubelet does not answer: " + orUnknown(m.Health[partKubelet]) + m.parts()
+	switch {
+	case m.Health[partAPI] != answerOK:
+		return "the API does not answer there: " + orUnknown(m.Health[partAPI]) + m.parts()
+	case m.Health[partNode] != nodeReady:
+		return "the node is not Ready: " + orUnknown(m.Health[partNode]) + m.parts()
 	}
 	return ""
 }
@@ -156,7 +156,7 @@ func (m *MachineStatus) closedProblem() string {
 // parts is what the machine says of its parts, for the end of a sentence.
 func (m *MachineStatus) parts() string {
 	var parts []string
-	for _, part := range []string{partMesh, partEtcd, partAPI, partKubelet} {
+	for _, part := range []string{partMesh, partEtcd, partAPI, partNode, partDNS, partVIP} {
 		if state := m.Health[part]; state != "" {
 			parts = append(parts, part+"="+state)
 		}

@@ -52,7 +52,7 @@ func stages() []stage {
 		{"parts", func(s *lab.Status) {
 			s.At, s.Trouble = at(60), `listing the nodes: 403 Forbidden: nodes is forbidden`
 			each(func(m *lab.MachineStatus) {
-				m.Health = map[string]string{"mesh": "2/2", "etcd": "member", "api": "starting"}
+				m.Health = map[string]string{"mesh": "2/2", "etcd": "2/3", "api": "down", "node": "unknown", "vip": "away"}
 				m.APIServer = "connection refused"
 			})(s)
 			s.Machines[2].Health = nil
@@ -60,7 +60,10 @@ func stages() []stage {
 		}},
 		{"ready", func(s *lab.Status) {
 			s.At, s.Trouble = at(183), ""
-			each(func(m *lab.MachineStatus) { m.APIServer, m.Ready, m.ReadyAt = "ok", "True", at(181) })(s)
+			each(func(m *lab.MachineStatus) {
+				m.Health = map[string]string{"mesh": "2/2", "etcd": "3/3", "api": "ok", "node": "Ready", "vip": "away"}
+				m.APIServer, m.Ready, m.ReadyAt = "ok", "True", at(181)
+			})(s)
 		}},
 		{"cut off", func(s *lab.Status) { s.Machines[1].Cut, s.Machines[1].Ready = true, "Unknown" }},
 		{"died", func(s *lab.Status) {

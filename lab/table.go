@@ -27,8 +27,8 @@ func (m *MachineStatus) cells(s *Status) []string {
 	}
 	out[2], out[3], out[4] = orDash(string(m.Boot)), health(partMesh), health(partEtcd)
 	out[5], out[6], out[7] = m.api(s.Public, health(partAPI)), orDash(m.Ready), m.took(s.At)
-	if !m.controller() {
-		out[4] = dash
+	if !s.Public {
+		out[6] = health(partNode)
 	}
 	return out
 }
@@ -36,9 +36,7 @@ func (m *MachineStatus) cells(s *Status) []string {
 // api is how the API server of a machine is, and whether it answers from here.
 func (m *MachineStatus) api(public bool, said string) string {
 	switch {
-	case !m.controller():
-		return dash
-	case !public:
+	case !public || !m.controller():
 		return said
 	case m.APIServer == answerOK:
 		return answerOK
