@@ -15,7 +15,9 @@ import (
 // to another machine that has spoken before. What others get is what was sent,
 // and nobody gets his own.
 func FuzzFrame(f *testing.F) {
-	eth := func(to, from mac, more ...byte) []byte { return slices.Concat(to[:], from[:], []byte{0x88, 0xb5}, more) }
+	eth := func(to, from mac, more ...byte) []byte {
+		return slices.Concat(to[:], from[:], []byte{0x88, 0xb5}, more)
+	}
 	a, b := derive("a"), derive("b")
 	f.Add(eth(b, a, 1, 2, 3), eth(a, a))
 	f.Add(eth(broadcast, a), eth(b, a))

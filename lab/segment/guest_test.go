@@ -26,6 +26,20 @@ import (
 // soon is how long anything may take that should happen at once.
 const soon = 20 * time.Second
 
+// frame is one from one machine to another.
+func frame(to, from string, size int) []byte {
+	b := make([]byte, size)
+	for i, name := range []string{to, from} {
+		hw, err := net.ParseMAC(segment.MAC("test", name))
+		if err != nil {
+			panic(err)
+		}
+		copy(b[6*i:], hw)
+	}
+	b[12], b[13] = 0x88, 0xb5 // for experiments (IEEE 802)
+	return b
+}
+
 // wire does with a port's sockets what QEMU does: it makes its own anew, and
 // sends from it, unconnected.
 type wire struct {

@@ -65,7 +65,7 @@ func (g *guest) echo(port uint16) {
 				return
 			}
 			go func() {
-				defer conn.Close()
+				defer func() { _ = conn.Close() }()
 				_, _ = io.Copy(conn, conn)
 			}()
 		}
@@ -273,7 +273,7 @@ func TestLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	says(t, conn, "forwarded")
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

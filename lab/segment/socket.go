@@ -109,17 +109,20 @@ func (s *socket) send(frame []byte) bool {
 // write tries to send a frame. If nobody has the socket that this one is
 // connected to, the machine may have come back with a new one.
 func (s *socket) write(frame []byte) error {
-	for again := true; ; again = false {
-		_, err := unix.Write(s.fd, frame)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			again = true
-		case err == nil, errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EMSGSIZE), errors.Is(err, unix.ENOBUFS), !again:
+	err := s.writeOnce(frame)
+	if err == nil || errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EMSGSIZE) || errors.Is(err, unix.ENOBUFS) {
+		return err
+	}
+	if err := unix.Connect(s.fd, &s.to); err != nil {
+		return err
+	}
+	return s.writeOnce(frame)
+}
+
+func (s *socket) writeOnce(frame []byte) error {
+	for {
+		if _, err := unix.Write(s.fd, frame); !errors.Is(err, unix.EINTR) {
 			return err
-		default:
-			if err := unix.Connect(s.fd, &s.to); err != nil {
-				return err
-			}
 		}
 	}
 }

@@ -152,7 +152,7 @@ func TestLinuxLeadsNowhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	accepted := make(chan struct{})
 	go func() {
 		if _, err := l.Accept(); err == nil {

@@ -10,20 +10,6 @@ import (
 	"github.com/ingot-k8s/ingot/lab/segment"
 )
 
-// frame is a full one from one machine to another.
-func frame(to, from string, size int) []byte {
-	b := make([]byte, size)
-	for i, name := range []string{to, from} {
-		hw, err := net.ParseMAC(segment.MAC("test", name))
-		if err != nil {
-			panic(err)
-		}
-		copy(b[6*i:], hw)
-	}
-	b[12], b[13] = 0x88, 0xb5 // for experiments (IEEE 802)
-	return b
-}
-
 // cpu is the processor time that this process has used.
 func cpu(b *testing.B) time.Duration {
 	var u syscall.Rusage
@@ -83,7 +69,7 @@ func BenchmarkTCP(b *testing.B) {
 			b.Fatal(err)
 		}
 	})
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	pair := func(from *kernel) (client, server net.Conn) {
 		var err error
 		if from == nil {
@@ -106,8 +92,8 @@ func BenchmarkTCP(b *testing.B) {
 	}{{"in", nil, false}, {"out", nil, true}, {"between", n, false}} {
 		b.Run(c.name, func(b *testing.B) {
 			from, to := pair(c.from)
-			defer from.Close()
-			defer to.Close()
+			defer func() { _ = from.Close() }()
+			defer func() { _ = to.Close() }()
 			if c.reverse {
 				from, to = to, from
 			}
