@@ -92,6 +92,10 @@ func (a *app) labSpawn(ctx context.Context, c *cluster.Cluster, client *control.
 		}
 		select {
 		case <-ctx.Done():
+			if f.rm { // it may not listen yet
+				_ = cmd.Process.Signal(syscall.SIGTERM)
+				<-ended
+			}
 			return ctx.Err()
 		case <-ended:
 			// Another one may have been faster.

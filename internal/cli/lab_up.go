@@ -105,7 +105,10 @@ func (a *app) labUp(ctx context.Context, c *cluster.Cluster, client *control.Cli
 	} else if err = a.labInputs(c, f); err == nil {
 		err = a.labSpawn(ctx, c, client, name, f)
 	}
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return a.labFailed(ctx, c, client, f, ctx.Err())
+	case err != nil:
 		return labStartHint(c, err)
 	}
 	status, err := client.Status(ctx)
