@@ -84,7 +84,7 @@ func TestTool(t *testing.T) {
 // TestToolsListed finds the programs that tests of the whole module ask for:
 // setup must know them before a test runs.
 func TestToolsListed(t *testing.T) {
-	call := regexp.MustCompile(`\b(?:Tool|File)\(\w+, "([^"]+)"\)`)
+	call := regexp.MustCompile(`(?:\bneed\.|[^.\w])(?:Tool|File)\(\w+, "([^"]+)"\)`)
 	asked := 0
 	err := filepath.WalkDir("../..", func(path string, _ fs.DirEntry, err error) error {
 		if path == "../../.git" || path == "../../out" || path == "../../bin" {
