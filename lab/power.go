@@ -19,6 +19,8 @@ type Options struct {
 	FreshDisk bool   `json:"freshDisk,omitempty"` // throw away what it has written so far
 	ISO       string `json:"iso,omitempty"`       // in place of its own config ISO
 	Image     string `json:"image,omitempty"`     // in place of the lab's
+	// Clock is the time of the machine's hardware when it starts; zero means the host's.
+	Clock time.Time `json:"clock,omitzero"`
 }
 
 // ErrPower is in the error of a machine that is on and should be turned on, or
@@ -128,7 +130,7 @@ func (l *Lab) machineConfig(h *host, o Options) (machine.Config, error) {
 		return machine.Config{}, err
 	}
 	cfg := machine.Config{
-		Name: h.Name, Dir: dir, Accel: l.cfg.Accel, CPUs: l.cfg.CPUs, Memory: l.cfg.Memory,
+		Name: h.Name, Dir: dir, Accel: l.cfg.Accel, CPUs: l.cfg.CPUs, Memory: l.cfg.Memory, Clock: o.Clock,
 		Disk: machine.Disk{Image: image, Format: "qcow2", Size: l.cfg.DiskSize}, CDROMs: []string{iso},
 	}
 	for i, port := range h.ports() {

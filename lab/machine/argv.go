@@ -18,7 +18,7 @@ func Argv(c Config) []string {
 	}
 	argv = append(argv, c.Accel.argv(c.CPUs)...)
 	argv = append(argv,
-		"-rtc", "base=utc",
+		"-rtc", "base="+c.clock(),
 		"-object", "rng-random,id=rng0,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng0",
 		"-chardev", "socket,id=serial0,path="+serialSocket+",server=on,wait=off,logfile="+ConsoleLog+",logappend=on",
 		"-serial", "chardev:serial0",
@@ -38,6 +38,14 @@ func Argv(c Config) []string {
 		argv = append(argv, n.argv(i)...)
 	}
 	return argv
+}
+
+// clock is the time that the machine's clock begins with, as QEMU takes it.
+func (c Config) clock() string {
+	if c.Clock.IsZero() {
+		return "utc"
+	}
+	return c.Clock.UTC().Format("2006-01-02T15:04:05")
 }
 
 // value is a value in one of QEMU's lists of options, where a comma ends it.

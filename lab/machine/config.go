@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Names of the programs that are run.
@@ -56,7 +57,8 @@ type Config struct {
 	CDBus    CDBus // empty means IDE
 	FWCfg    []FWCfg
 	Nets     []Net
-	NoReboot bool // a reboot ends the machine, as panics do that reboot
+	Clock    time.Time // of the machine's hardware when it starts; zero means what the host's is
+	NoReboot bool      // a reboot ends the machine, as panics do that reboot
 }
 
 // Firmware is what starts the machine.
