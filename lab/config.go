@@ -50,14 +50,11 @@ type Config struct {
 	Accel    machine.Accel // empty means what machine.FindAccel finds
 	Memory   int           // of each machine, in MiB; 0 means 2048
 	CPUs     int           // of each machine; 0 means machine.Config's default
-	DiskSize int64         // of each machine, in bytes; 0 means 8 GiB
+	DiskSize int64         // of each machine, in bytes; 0 means what the image says
 
 	Log io.Writer        // gets a line for each event; nil drops them
 	Now func() time.Time // the clock
 }
-
-// defaultDisk is sparse: what the machines write is what it takes.
-const defaultDisk = 8 << 30
 
 // MissingError says that something is not there that a lab needs, and what
 // makes it.
@@ -101,9 +98,6 @@ func (c Config) complete() (Config, error) {
 		return c, fmt.Errorf("port %d of the API: 1 to 65535 are allowed, and 0 for any", c.APIPort)
 	case c.Memory < 0 || c.CPUs < 0 || c.DiskSize < 0:
 		return c, fmt.Errorf("%d MiB of memory, %d processors, %d bytes of disk: none may be negative", c.Memory, c.CPUs, c.DiskSize)
-	}
-	if c.DiskSize == 0 {
-		c.DiskSize = defaultDisk
 	}
 	if c.Log == nil {
 		c.Log = io.Discard

@@ -28,7 +28,7 @@ func (f *labFlags) add(cmd *cobra.Command) {
 	flags.IntVar(&f.spares, "spares", 0, "how many spares are started with the nodes")
 	flags.IntVar(&f.memory, "memory", 0, "memory of each machine in MiB (default: 2048)")
 	flags.IntVar(&f.cpus, "cpus", 0, "processors of each machine (default: 2 with KVM, else 1)")
-	flags.IntVar(&f.gigs, "disk", 0, "disk of each machine in GiB, of which only what is written takes room (default: 8)")
+	flags.IntVar(&f.gigs, "disk", 0, "disk of each machine in GiB, of which only what is written takes room (default: what the image says)")
 	flags.IntVar(&f.apiPort, "api-port", 0, "port of the API on 127.0.0.1 (default: one that is free)")
 	flags.BoolVar(&f.freshDisks, "fresh-disks", false, "throw away the machines' disks, and with them all data of the cluster in the lab")
 	for name, shown := range map[string]string{"spares": "0", "memory": "", "cpus": "", "disk": "", "api-port": ""} {
