@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -104,7 +105,7 @@ func hear(ctx context.Context, w web, config *tls.Config, c Controller) Answer {
 		}
 		return Answer{Said: &s}
 	}
-	answer := Answer{Err: err.Error()}
+	answer := Answer{Err: distrust(err)}
 	if !isRefusal(err) {
 		return answer
 	}
@@ -127,6 +128,19 @@ func hear(ctx context.Context, w web, config *tls.Config, c Controller) Answer {
 		})
 	}
 	return answer
+}
+
+// distrust is what is wrong with certificates, if that is it.
+func distrust(err error) string {
+	var bad *tls.CertificateVerificationError
+	var alert *net.OpError
+	switch {
+	case errors.As(err, &bad):
+		return "its certificate: " + bad.Err.Error()
+	case errors.As(err, &alert) && alert.Op == "remote error":
+		return "it does not trust this node: " + alert.Err.Error()
+	}
+	return ""
 }
 
 // peerMember is a member as etcd shows it to peers: here IDs are numbers.

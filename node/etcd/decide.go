@@ -26,7 +26,15 @@ type Running struct {
 type Answer struct {
 	Said *Statement // it has not decided
 	Runs *Running   // its etcd runs
-	Err  string     // neither: why
+	Err  string     // neither: why, where it is more than that nobody is there
+}
+
+// because names a cause that a person can do something about.
+func (a Answer) because() string {
+	if a.Err == "" {
+		return ""
+	}
+	return " (" + a.Err + ")"
 }
 
 // What a node is to do.
@@ -73,7 +81,7 @@ func decide(f *Facts, self Self, answers []Answer) action {
 			vector[i] = self.Record.Nonce
 			continue
 		case s == nil:
-			hold = append(hold, c.Name+" does not answer")
+			hold = append(hold, c.Name+" does not answer"+answers[i].because())
 		case s.Cluster != f.Cluster || s.Definition != f.Definition:
 			hold = append(hold, c.Name+" was given other controllers than this node: make images and identities again")
 		case s.State == stateLeft:
@@ -133,7 +141,7 @@ func runs(f *Facts, self Self, answers []Answer) (action, bool) {
 	case len(clusters) > 1:
 		return action{verb: wait, why: fmt.Sprintf("%s run etcd of different clusters: one of them has data from elsewhere", and(running))}, true
 	case via >= 0:
-		return action{verb: join, via: via, why: f.Controllers[via].Name + " is a member of the cluster"}, true
+		return action{verb: join, via: via, why: "there is a cluster with a quorum: this node joins it"}, true
 	case len(silent) == 0:
 		return action{verb: wait, why: and(running) + verbOf(running, " runs", " run") + " etcd without a quorum; this node joins when there is one, and starts no other cluster"}, true
 	}

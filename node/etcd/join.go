@@ -79,6 +79,8 @@ func (k *Keeper) bury(ctx context.Context, t *trust, via Controller, r Running, 
 	}
 	gone := k.pulse.gone(k.Now(), k.AliveWindow, k.TwinQuiet)
 	switch left := len(voters(r.Members)) - weight(e); {
+	case alive && !k.pulse.twin:
+		return "others are in touch with member " + e.ID.String() + " still: looking whether it lives on another machine", nil
 	case alive || k.pulse.twin && !gone:
 		return "refused: another machine with the identity of " + k.facts.Me().Name + " is in touch with the others as member " + e.ID.String() +
 			": switch one of the two off. This one stays out meanwhile", nil

@@ -56,6 +56,7 @@ type Config struct {
 	// place; default 10 min.
 	TwinAfter, TwinQuiet time.Duration
 	Remind               time.Duration // after which the same is said again; default 1 min
+	Spacing              time.Duration // between two lines about waiting; default 10 s
 	Idle                 time.Duration // between two looks at a member that is well; default 1 min
 	Patience             time.Duration // for how long etcd may have no data after its start, until it is decided anew; default 5 min
 
@@ -82,7 +83,7 @@ func New(c Config) (*Keeper, error) {
 	}
 	for field, value := range map[*time.Duration]time.Duration{
 		&c.Interval: 3 * time.Second, &c.AskTimeout: 15 * time.Second, &c.AliveWindow: 20 * time.Second,
-		&c.TwinAfter: 30 * time.Second, &c.TwinQuiet: 10 * time.Minute, &c.Remind: time.Minute, &c.Idle: time.Minute, &c.Patience: 5 * time.Minute,
+		&c.TwinAfter: 30 * time.Second, &c.TwinQuiet: 10 * time.Minute, &c.Remind: time.Minute, &c.Spacing: 10 * time.Second, &c.Idle: time.Minute, &c.Patience: 5 * time.Minute,
 	} {
 		if *field == 0 {
 			*field = value
@@ -114,6 +115,11 @@ func New(c Config) (*Keeper, error) {
 // Run decides, has etcd started, and looks after it until the context ends. It
 // never removes a member because it ends.
 func (k *Keeper) Run(ctx context.Context) error {
+	unlock, err := lock(k.Root)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	for {
 		s, err := k.settle(ctx)
 		if err != nil {
@@ -290,10 +296,17 @@ func (k *Keeper) at(t *trust, url string) member {
 // tell says what it waits for, when it changes and every now and then.
 func (k *Keeper) tell(level Level, text string) {
 	now := k.Now()
-	if text == k.said && now.Sub(k.saidAt) < k.Remind {
+	// What goes to and fro is not worth a line each time; it comes up again.
+	if since := now.Sub(k.saidAt); text == k.said && since < k.Remind || k.said != "" && since < k.Spacing {
 		return
 	}
+	k.news(level, text)
 	k.said, k.saidAt = text, now
+}
+
+// news says a line now. What is waited for after that is said anew.
+func (k *Keeper) news(level Level, text string) {
+	k.said = ""
 	k.Status(text)
 	k.Say(level, text)
 }
@@ -301,8 +314,7 @@ func (k *Keeper) tell(level Level, text string) {
 // step says what was done, and that it was.
 func (k *Keeper) step(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
-	k.said = ""
-	k.Say(Notice, "etcd: "+text)
+	k.news(Notice, "etcd: "+text)
 	k.decision.Steps = append(k.decision.Steps, text)
 	k.keep()
 	k.Crash(text)

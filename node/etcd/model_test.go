@@ -41,8 +41,8 @@ type host struct {
 	next    int // whom it asks next
 }
 
-// running is a member as a model of etcd has it.
-type cluster struct {
+// modelCluster is a cluster of etcd as the model has it.
+type modelCluster struct {
 	members   []Member // as committed
 	committed int
 	born      int // for IDs of members
@@ -52,14 +52,14 @@ type model struct {
 	decide   func(f *Facts, self Self, answers []Answer) action
 	r        *rand.Rand
 	hosts    []*host
-	clusters map[ID]*cluster
+	clusters map[ID]*modelCluster
 	cut      map[[2]int]bool
 	log      []string
 	cautious bool // no more disks are lost at a time than a cluster can do without
 }
 
 func newModel(seed uint64, n int, cautious bool) *model {
-	m := &model{decide: decide, r: rand.New(rand.NewPCG(seed, 4)), clusters: map[ID]*cluster{}, cut: map[[2]int]bool{}, cautious: cautious}
+	m := &model{decide: decide, r: rand.New(rand.NewPCG(seed, 4)), clusters: map[ID]*modelCluster{}, cut: map[[2]int]bool{}, cautious: cautious}
 	var all []Controller
 	for i := range n {
 		all = append(all, Controller{Name: fmt.Sprintf("lab%d", i), PeerURL: fmt.Sprintf("https://10.42.0.%d:2380", i+1)})
@@ -186,7 +186,7 @@ func (m *model) startNew(i int, vector []string) {
 	}
 	c := m.clusters[id]
 	if c == nil {
-		c = &cluster{}
+		c = &modelCluster{}
 		for j, member := range ids {
 			c.members = append(c.members, Member{ID: member, Name: h.f.Controllers[j].Name, PeerURLs: []string{h.f.Controllers[j].PeerURL}})
 		}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/ingot-k8s/ingot/internal/atomicfile"
@@ -15,6 +16,7 @@ import (
 const (
 	settingsPath = "run/ingot/etcd.env"
 	decisionPath = "run/ingot/etcd.json"
+	lockPath     = "run/ingot/etcd.lock"
 )
 
 // settings are the variables of etcd that a decision sets.
@@ -54,6 +56,23 @@ func (s *settings) write(root string) error {
 		"\nETCD_INITIAL_CLUSTER_TOKEN="+s.Token+"\n"), 0o644)
 }
 
+// lock has only one keeper look after a node.
+func lock(root string) (unlock func(), err error) {
+	path := filepath.Join(root, lockPath)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close() // nothing was written
+		return nil, errors.New("another ingot-node etcd looks after this node: ingot-etcd.service")
+	}
+	return func() { _ = f.Close() }, nil
+}
+
 func removeSettings(root string) error {
 	err := os.Remove(filepath.Join(root, settingsPath))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -90,10 +109,8 @@ func (k *Keeper) decide(a action) {
 	}
 	k.decision = Decision{What: a.verb.String(), Why: a.why, Time: k.Now().UTC(), Steps: k.decision.Steps}
 	k.keep()
-	k.Status(a.why)
 	if a.verb != wait {
-		k.said = ""
-		k.Say(Notice, "etcd: "+a.why)
+		k.news(Notice, "etcd: "+a.why)
 	}
 }
 

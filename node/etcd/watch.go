@@ -121,11 +121,13 @@ func (w *watch) starting(ctx context.Context, t *trust) (again bool, err error) 
 	}
 	if w.had || r == nil || r.Started {
 		w.Say(Error, "etcd: its data is gone while it runs")
-		return true, w.Stop(ctx)
+		err := w.Stop(ctx)
+		return err == nil, err
 	}
 	if w.Now().Sub(w.since) > w.Patience {
 		w.Say(Warning, "etcd: it does not start; deciding anew: see journalctl -u etcd.service")
-		return true, w.Stop(ctx)
+		err := w.Stop(ctx)
+		return err == nil, err
 	}
 	if r.Joining == 0 {
 		return false, nil
@@ -196,7 +198,7 @@ func (w *watch) fine(ctx context.Context, t *trust, own *MemberStatus) {
 		}
 	}
 	w.well = true
-	w.tell(Notice, text)
+	w.news(Notice, text)
 }
 
 // unwell looks why a member is not in touch with a quorum: because there is

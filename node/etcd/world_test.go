@@ -145,7 +145,7 @@ func (m *machine) keeper() *Keeper {
 		Root: m.root, Now: time.Now, Say: m.say,
 		Start: func(context.Context) error { m.start(); return nil },
 		Stop:  func(context.Context) error { m.stop(); return nil },
-		Dial:  m.dial, Interval: 200 * time.Millisecond, AskTimeout: 3 * time.Second, AliveWindow: 7 * time.Second, Idle: time.Second,
+		Dial:  m.dial, Interval: 200 * time.Millisecond, AskTimeout: 3 * time.Second, AliveWindow: 7 * time.Second, Idle: time.Second, Spacing: time.Nanosecond,
 	}
 	if m.edit != nil {
 		m.edit(&c)
