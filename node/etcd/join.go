@@ -32,7 +32,7 @@ func (k *Keeper) joining(ctx context.Context, t *trust, self *Self, via Controll
 	}
 	k.step("added to the cluster as learner %s", added.Member.ID)
 	// Whatever is in the folder beside the record was never started.
-	if err := k.cleanFolder(self); err != nil {
+	if err := k.cleanFolder(); err != nil {
 		return nil, "", err
 	}
 	self.Record = record{Nonce: self.Record.Nonce, Joining: added.Member.ID}
@@ -44,9 +44,9 @@ func (k *Keeper) joining(ctx context.Context, t *trust, self *Self, via Controll
 
 // cleanFolder moves away what an etcd left that had not got as far as to have
 // a log.
-func (k *Keeper) cleanFolder(self *Self) error {
-	any, err := leftovers(k.Root)
-	if err != nil || !any {
+func (k *Keeper) cleanFolder() error {
+	more, err := leftovers(k.Root)
+	if err != nil || !more {
 		return err
 	}
 	path, err := moveAside(k.Root, k.Now())

@@ -123,7 +123,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 	for {
 		s, err := k.settle(ctx)
 		if err != nil {
-			return ended(ctx, err)
+			return unlessEnded(ctx, err)
 		}
 		if err := s.write(k.Root); err != nil {
 			return err
@@ -134,17 +134,17 @@ func (k *Keeper) Run(ctx context.Context) error {
 			k.Say(Error, "etcd: "+err.Error())
 		}
 		if err := k.watch(ctx); err != nil {
-			return ended(ctx, err)
+			return unlessEnded(ctx, err)
 		}
 	}
 }
 
-// ended is nil where it was the context that ended.
-func ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+// unlessEnded is nil where it was the context that ended.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 // settle goes on until it is clear how etcd starts.

@@ -209,7 +209,8 @@ func (m *model) startNew(i int, vector []string) {
 // join does all steps of joining that a quorum lets it do now.
 func (m *model) join(i int, id ID) {
 	h, c := m.hosts[i], m.clusters[id]
-	for _, e := range own(c.members, h.f.Me()) {
+	if entries := own(c.members, h.f.Me()); len(entries) > 0 {
+		e := entries[0]
 		left := len(voters(c.members)) - weight(e)
 		if !m.quorum(id, i) || len(m.alive(id, i)) < left/2+1 {
 			return
