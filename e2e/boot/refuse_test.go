@@ -49,7 +49,7 @@ func otherCluster(t *testing.T, w *world) {
 	n.login()
 	for _, unit := range []string{
 		"ingot-controller.target", "ingot-worker.target", "ingot-edge.target",
-		"etcd.service", "kube-apiserver.service", "kubelet.service", "containerd.service",
+		"ingot-etcd.service", "etcd.service", "kube-apiserver.service", "kubelet.service", "containerd.service",
 	} {
 		if said, err := n.try("systemctl is-active " + unit); err == nil {
 			t.Errorf("%s is %s", unit, said)
