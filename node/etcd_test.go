@@ -41,7 +41,7 @@ func TestEtcdCommandLine(t *testing.T) {
 func TestEtcdStatus(t *testing.T) {
 	root := labMachine(t, t, "lab0")
 	status, stdout, stderr := run(t, "etcd", "--root", root, "status")
-	if status != 1 || stderr != "" || !strings.HasPrefix(stdout, "lab0 is no member of etcd\netcd of this node: ") {
+	if status != 1 || stderr != "" || !strings.HasPrefix(stdout, "lab0 is no member of etcd\n") || !strings.Contains(stdout, "\netcd of this node: ") {
 		t.Errorf("status %d, %q, %q", status, stdout, stderr)
 	}
 	status, stdout, _ = run(t, "etcd", "--root", root, "status", "--json")

@@ -7,10 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/ignition"
+	"github.com/ingot-k8s/ingot/internal/need"
 )
 
 // TestFacts reads what the generator writes.
@@ -140,6 +143,49 @@ func TestData(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(root, memberDir, "wal", "0000000000000000-0000000000000000.wal"), []byte("garbage"), 0o600))
 	if d, err := readData(root); err != nil || !d.There || d.Cluster != 0 {
 		t.Errorf("garbage: %+v, %v", d, err)
+	}
+}
+
+// TestOwner: what is made in a folder of etcd's is etcd's.
+func TestOwner(t *testing.T) {
+	need.Root(t)
+	root := t.TempDir()
+	must(t, os.MkdirAll(filepath.Join(root, dataDir), 0o700))
+	must(t, os.Chown(filepath.Join(root, dataDir), 820, 821))
+	must(t, (&record{Nonce: "n"}).write(root))
+	info, err := os.Stat(filepath.Join(root, memberDir))
+	must(t, err)
+	if stat := info.Sys().(*syscall.Stat_t); stat.Uid != 820 || stat.Gid != 821 || info.Mode().Perm() != 0o700 {
+		t.Errorf("it belongs to %d:%d, mode %v", stat.Uid, stat.Gid, info.Mode())
+	}
+}
+
+// TestAside: nothing that was moved aside is ever overwritten.
+func TestAside(t *testing.T) {
+	root, now := t.TempDir(), time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC)
+	for _, want := range []string{"/var/lib/etcd/aside-20261121-200000", "/var/lib/etcd/aside-20261121-200000-2", "/var/lib/etcd/aside-20261121-200000-3"} {
+		must(t, (&record{Nonce: want}).write(root))
+		if got, err := moveAside(root, now); err != nil || got != want {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
+		if r, err := readJSON[record](root, want[1:]+"/ingot.json"); err != nil || r.Nonce != want {
+			t.Errorf("it has %+v, %v", r, err)
+		}
+	}
+	if got, err := moveAside(root, now); err != nil || got != "" {
+		t.Errorf("nothing: %q, %v", got, err)
+	}
+}
+
+// TestOneKeeper: a second one does not get in the way of the first.
+func TestOneKeeper(t *testing.T) {
+	w := start(t, 1)
+	err := w.machines[0].keeper().Run(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "another ingot-node etcd looks after this node") {
+		t.Errorf("a second one: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(w.machines[0].root, settingsPath)); err != nil {
+		t.Error(err)
 	}
 }
 
