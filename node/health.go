@@ -13,6 +13,7 @@ import (
 
 	"github.com/ingot-k8s/ingot/internal/atomicfile"
 	"github.com/ingot-k8s/ingot/node/health"
+	"github.com/ingot-k8s/ingot/node/systemd"
 	"golang.org/x/sys/unix"
 )
 
@@ -49,7 +50,11 @@ func (m Machine) healthCommand(flags *flag.FlagSet, o *options) func(context.Con
 }
 
 func (m Machine) prober(o options) *health.Prober {
-	return health.New(health.Config{Root: o.root, Now: m.Now, Uptime: m.Uptime})
+	cfg := health.Config{Root: o.root, Now: m.Now, Uptime: m.Uptime}
+	if o.real() {
+		cfg.FailedUnits = func(ctx context.Context) ([]string, error) { return systemd.FailedUnits(ctx, systemd.Socket) }
+	}
+	return health.New(cfg)
 }
 
 // health asks once.

@@ -55,6 +55,8 @@ func TestProgram(t *testing.T) {
 	want := []string{
 		"golang.org/x/sys/unix",
 		"github.com/ingot-k8s/ingot/internal/atomicfile",
+		"github.com/ingot-k8s/ingot/ignition/bundle",
+		"github.com/ingot-k8s/ingot/node/unpack",
 		"github.com/ingot-k8s/ingot/internal/run",
 		"github.com/ingot-k8s/ingot/provisioners/identity/clusterjson",
 		"github.com/ingot-k8s/ingot/node/etcd",
@@ -66,6 +68,7 @@ func TestProgram(t *testing.T) {
 		"github.com/ingot-k8s/ingot/node/identity",
 		"github.com/ingot-k8s/ingot/node/kubeapi",
 		"github.com/ingot-k8s/ingot/node/mtls",
+		"github.com/ingot-k8s/ingot/node/systemd",
 		"github.com/ingot-k8s/ingot/node",
 		"github.com/ingot-k8s/ingot/cmd/ingot-node",
 	}
