@@ -58,6 +58,10 @@ type call struct {
 // commands are all commands, in the order of the list.
 func commands() []command {
 	return []command{
+		{name: "unpack", args: 1, setup: Machine.unpackCommand, usage: `  unpack [FILE]
+             put the identity that this machine was given in place, or that of FILE
+             --root DIR   in a folder
+`},
 		{name: "identity", setup: Machine.identityCommand, usage: `  identity   decide whether this machine has an identity that its image accepts;
              if so, set the host name and start the targets of its roles
              --no-start   start nothing
@@ -77,6 +81,8 @@ func commands() []command {
 		{name: "health", setup: Machine.healthCommand, usage: `  health     find out how this node is, part by part; 0 where all are well
              --json       for scripts
              --watch      stay, and say in a line what changes
+`},
+		{name: "wait", setup: Machine.waitCommand, usage: `  wait       return when the API answers at this node's own endpoint
 `},
 		{name: "labels", setup: Machine.labelsCommand, usage: `  labels     on a controller: keep the labels of all nodes as the image has them
              --once       do so once

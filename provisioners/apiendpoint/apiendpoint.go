@@ -20,6 +20,10 @@ import (
 // Unit is the balancer's unit. Once it is active, the balancer listens.
 const Unit = "ingot-apiendpoint.service"
 
+// ReadyUnit is active once the API answers there. What needs the API is
+// ordered after it, and wants it.
+const ReadyUnit = "ingot-api-ready.service"
+
 const (
 	configPath = "/usr/lib/ingot/apiendpoint/haproxy.cfg"
 	binary     = "/usr/sbin/haproxy"
@@ -28,17 +32,21 @@ const (
 //go:embed ingot-apiendpoint.service
 var unit string
 
+//go:embed ingot-api-ready.service
+var readyUnit string
+
 // Layer is the layer.
 func Layer(c *cluster.Cluster) layer.Layer {
 	return layer.Layer{
 		Name:       "apiendpoint",
-		Components: []string{"haproxy"},
+		Components: []string{"haproxy", "ingot-node"},
 		Files:      []layer.File{{Path: configPath, Content: []byte(config(c))}},
 		Units: []layer.Unit{
 			{
 				Name: Unit, WantedBy: identity.Targets(),
 				Content: strings.NewReplacer("@mesh@", tinc.Unit(c), "@haproxy@", binary).Replace(unit),
 			},
+			{Name: ReadyUnit, Content: readyUnit},
 			{Name: "haproxy.service", Masked: true}, // of the package
 		},
 		Listeners: []layer.Listener{{

@@ -34,6 +34,7 @@ func TestUnit(t *testing.T) {
 	l := apiendpoint.Layer(sample.Cluster(t, "prod"))
 	sample.Verify(t, l)
 	sample.Exposure(t, l, apiendpoint.Unit, 1.2)
+	sample.Exposure(t, l, apiendpoint.ReadyUnit, 1.5)
 }
 
 // TestConfig has haproxy itself read the configuration for each cluster.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/ingot-k8s/ingot/cluster"
+	"github.com/ingot-k8s/ingot/provisioners/apiendpoint"
 	"github.com/ingot-k8s/ingot/provisioners/identity"
 	"github.com/ingot-k8s/ingot/provisioners/layer"
 	"github.com/ingot-k8s/ingot/provisioners/tinc"
@@ -49,7 +50,7 @@ func Layer(c *cluster.Cluster) layer.Layer {
 			{Name: addressUnit, Content: strings.ReplaceAll(address, "@addresses@", addresses(c))},
 			{
 				Name: unitName, WantedBy: identity.Targets(),
-				Content: strings.NewReplacer("@mesh@", tinc.Unit(c), "@coredns@", binary).Replace(unit),
+				Content: strings.NewReplacer("@mesh@", tinc.Unit(c), "@api@", apiendpoint.ReadyUnit, "@coredns@", binary).Replace(unit),
 			},
 		},
 		Listeners: []layer.Listener{{

@@ -81,7 +81,7 @@ func unit(c *cluster.Cluster) string {
 	}, kube.Sorted(c.Def.Kubernetes.ExtraArgs.Kubelet, nil)...)
 	return strings.NewReplacer(
 		"@MESH@", tinc.Unit(c),
-		"@API@", apiendpoint.Unit,
+		"@API@", apiendpoint.ReadyUnit,
 		"@COMMAND@", kube.Command("/usr/bin/kubelet", flags),
 	).Replace(service)
 }

@@ -38,7 +38,7 @@ func Layer(c *cluster.Cluster) layer.Layer {
 			Name: "kube-proxy.service",
 			Content: strings.NewReplacer(
 				"@MESH@", tinc.Unit(c),
-				"@API@", apiendpoint.Unit,
+				"@API@", apiendpoint.ReadyUnit,
 				"@PKI@", kube.PKI,
 				"@COMMAND@", kube.Command("/usr/bin/kube-proxy", flags(c)),
 			).Replace(service),
