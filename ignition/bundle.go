@@ -7,29 +7,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-)
 
-// The bundle is gzip (RFC 1952) over a manifest and a body. The manifest is
-// lines of ASCII text; the body is the parts it names, one after the other:
-//
-//	ingot-identity 1            what this is, and its version
-//	f 600 root:root /etc/...    a file: mode in octal, owner, path
-//	t 120                       the file goes on with 120 bytes as they are
-//	p 138 PRIVATE KEY           the file goes on with a PEM block of this label; its DER is 138 bytes
-//	end
-//
-// PEM is stored as DER, because
-// base64 hides from gzip that a key stands in its certificate, too.
-const (
-	bundleMagic = "ingot-identity 1"
-	bundleEnd   = "end"
+	"github.com/ingot-k8s/ingot/ignition/bundle"
 )
 
 // Where the bundle and what belongs to it are on the machine.
 const (
-	bundlePath  = "/etc/ingot/identity.bundle"  // removed once it is unpacked
-	pinPath     = "/etc/ingot/identity.sha256"  // which bundle is to be unpacked
-	appliedPath = "/etc/ingot/identity.applied" // which one was, and the paths in it
+	bundlePath  = bundle.Path
+	pinPath     = bundle.PinPath
+	appliedPath = bundle.AppliedPath
 )
 
 // bundled lists the files that travel in the bundle, in the order in which
@@ -62,7 +48,7 @@ func bundleRank(f File) int {
 // Bundle gives the identity's bundle: everything in it but the early files.
 func (id *Identity) Bundle() ([]byte, error) {
 	var manifest, text, binary bytes.Buffer
-	manifest.WriteString(bundleMagic + "\n")
+	manifest.WriteString(bundle.Magic + "\n")
 	for _, f := range id.bundled() {
 		fmt.Fprintf(&manifest, "f %o %s %s\n", f.Mode, f.Owner, f.Path)
 		for _, p := range splitPEM(f.Data) {
@@ -78,7 +64,7 @@ func (id *Identity) Bundle() ([]byte, error) {
 			}
 		}
 	}
-	manifest.WriteString(bundleEnd + "\n")
+	manifest.WriteString(bundle.End + "\n")
 	packed, err := compress(append(manifest.Bytes(), text.Bytes()...), binary.Bytes())
 	if err != nil {
 		return nil, fmt.Errorf("packing bundle of node %q: %w", id.Node, err)
@@ -109,7 +95,7 @@ func splitPEM(data []byte) []part {
 			break
 		}
 		end := len(data) - len(rest)
-		if (begin > 0 && data[begin-1] != '\n') || len(block.Bytes) == 0 || !bytes.Equal(encodePEM(block.Type, block.Bytes), data[begin:end]) {
+		if (begin > 0 && data[begin-1] != '\n') || len(block.Bytes) == 0 || !bytes.Equal(bundle.EncodePEM(block.Type, block.Bytes), data[begin:end]) {
 			at = begin + 1
 			continue
 		}
@@ -123,9 +109,4 @@ func splitPEM(data []byte) []part {
 		parts = append(parts, part{data: data[plain:]})
 	}
 	return parts
-}
-
-// encodePEM writes a block as RFC 7468 has it: lines of 64 characters.
-func encodePEM(label string, der []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: label, Bytes: der})
 }

@@ -43,22 +43,6 @@ func compress(stretches ...[]byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// decompress unpacks gzip of any number of members, up to limit bytes.
-func decompress(data []byte, limit int64) ([]byte, error) {
-	r, err := gzip.NewReader(bytes.NewReader(data))
-	if err != nil {
-		return nil, fmt.Errorf("unpacking gzip: %w", err)
-	}
-	out, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err != nil {
-		return nil, fmt.Errorf("unpacking gzip: %w", err)
-	}
-	if int64(len(out)) > limit {
-		return nil, fmt.Errorf("unpacking gzip: more than %d bytes", limit)
-	}
-	return out, nil
-}
-
 // gzipMagic starts a gzip stream of deflate, the only kind there is (RFC 1952, 2.3.1).
 const gzipMagic = "\x1f\x8b\x08"
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ingot-k8s/ingot/cluster"
+	"github.com/ingot-k8s/ingot/ignition/bundle"
 	"github.com/ingot-k8s/ingot/internal/atomicfile"
 )
 
@@ -48,7 +49,7 @@ func extraFile(dir string, spec cluster.File) (File, error) {
 		if !ok {
 			group = user
 		}
-		if !isAccount(user) || !isAccount(group) {
+		if !bundle.IsAccount(user) || !bundle.IsAccount(group) {
 			return File{}, fmt.Errorf("file %q: owner %q is not a user or user:group", spec.Path, spec.Owner)
 		}
 		f.Owner = user + ":" + group
@@ -65,21 +66,6 @@ func extraFile(dir string, spec cluster.File) (File, error) {
 		f.Data = data
 	}
 	return f, nil
-}
-
-// isAccount reports whether a user or group name, or a number, can stand in a
-// bundle and on a command line.
-func isAccount(s string) bool {
-	if s == "" || s[0] == '-' {
-		return false
-	}
-	for _, r := range s {
-		isWord := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
-		if !isWord && !strings.ContainsRune("._-$", r) {
-			return false
-		}
-	}
-	return true
 }
 
 // extraUnits are the definition's own units, by the same rule.

@@ -10,12 +10,13 @@ key=guestinfo.ingot.identity.bundle
 
 say() { echo "ingot-identity: $*" >&2; }
 
+vendor=
+read -r vendor 2>/dev/null <"$root/sys/class/dmi/id/sys_vendor" || :
+vmware() { [ "${vendor#VMware}" != "$vendor" ]; }
+
 # guestinfo runs a command of VMware's host, if this is such a machine.
 guestinfo() {
-	case $(cat "$root/sys/class/dmi/id/sys_vendor" 2>/dev/null) in
-	*VMware*) ;;
-	*) return 1 ;;
-	esac
+	vmware || return 1
 	if command -v vmtoolsd >/dev/null; then
 		vmtoolsd --cmd "$1" 2>/dev/null
 	else
@@ -24,7 +25,7 @@ guestinfo() {
 }
 
 if [ "$1" = clear ]; then
-	if guestinfo "info-get $key" | grep -q ..; then
+	if vmware && guestinfo "info-get $key" | grep -q ..; then
 		guestinfo "info-set $key -" >/dev/null || say "$key could not be cleared, and every user can read it"
 	fi
 	exit 0

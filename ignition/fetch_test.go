@@ -73,7 +73,7 @@ func TestFetch(t *testing.T) {
 			put(t, root, "/guestinfo", "-")
 		}, "no bundle found"},
 	} {
-		for shellName, sh := range shells(t) {
+		for shellName, sh := range unpackers(t) {
 			t.Run(name+"/"+shellName, func(t *testing.T) {
 				root := machine(t, id, false)
 				shim := t.TempDir()

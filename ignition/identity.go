@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ingot-k8s/ingot/cluster"
+	"github.com/ingot-k8s/ingot/ignition/bundle"
 	"github.com/ingot-k8s/ingot/pki"
 )
 
@@ -140,7 +141,7 @@ func checkFilePath(p string) error {
 	switch {
 	case !strings.HasPrefix(p, "/") || p == "/":
 		return fmt.Errorf("file %q: path is not absolute", p)
-	case !isClean(p):
+	case !bundle.IsClean(p):
 		return fmt.Errorf("file %q: path has empty parts, \".\" or \"..\" in it, or a slash at the end", p)
 	case strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f }) || strings.HasSuffix(p, " "):
 		return fmt.Errorf("file %q: path has control characters or a space at the end", p)
@@ -148,15 +149,6 @@ func checkFilePath(p string) error {
 		return fmt.Errorf("file %q is the identity's own and cannot be replaced", p)
 	}
 	return nil
-}
-
-func isClean(p string) bool {
-	for part := range strings.SplitSeq(p[1:], "/") {
-		if part == "" || part == "." || part == ".." {
-			return false
-		}
-	}
-	return true
 }
 
 // public, secret and early make the usual kinds of files.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ingot-k8s/ingot/ignition/bundle"
 	"github.com/ingot-k8s/ingot/ignition/configiso"
 )
 
@@ -153,11 +154,11 @@ func (in *inspector) warn(format string, args ...any) {
 func (in *inspector) bare(data []byte) error {
 	packed := false
 	if bytes.HasPrefix(data, []byte(gzipMagic)) {
-		plain, err := decompress(data, maxBundle)
+		plain, err := bundle.Decompress(data, bundle.MaxSize)
 		if err != nil {
 			return fmt.Errorf("inspecting config: %w", err)
 		}
-		if bytes.HasPrefix(plain, []byte(bundleMagic)) {
+		if bytes.HasPrefix(plain, []byte(bundle.Magic)) {
 			in.Kind, in.bundle = "identity bundle", data
 			in.Consumers = []Consumer{unpackerOf("as a file: %s FILE", unpackPath)}
 			in.applyBundle()

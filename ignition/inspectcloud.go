@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ingot-k8s/ingot/ignition/bundle"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -158,9 +159,9 @@ func (in *inspector) cloudFile(n *yaml.Node) {
 	case "b64", "base64":
 		data = fromBase64(string(data))
 	case "gz", "gzip":
-		data, err = decompress(data, maxConfig)
+		data, err = bundle.Decompress(data, maxConfig)
 	case "gz+b64", "gz+base64", "gzip+b64", "gzip+base64":
-		data, err = decompress(fromBase64(string(data)), maxConfig)
+		data, err = bundle.Decompress(fromBase64(string(data)), maxConfig)
 	default:
 		in.warn("file %q: encoding %q is unknown to cloud-init, which takes it for text", info.Path, short(encoding))
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coreos/ignition/v2/config"
 	ignerrors "github.com/coreos/ignition/v2/config/shared/errors"
+	"github.com/ingot-k8s/ingot/ignition/bundle"
 	"github.com/vincent-petithory/dataurl"
 )
 
@@ -188,7 +189,7 @@ func (in *inspector) resource(info FileInfo, r ignitionResource) {
 	}
 	data := d.Data
 	if r.Compression == "gzip" {
-		if data, err = decompress(data, maxConfig); err != nil {
+		if data, err = bundle.Decompress(data, maxConfig); err != nil {
 			in.warn("file %q: %v", info.Path, err)
 			return
 		}

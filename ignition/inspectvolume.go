@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ingot-k8s/ingot/ignition/bundle"
 	"github.com/ingot-k8s/ingot/ignition/configiso"
 	"go.yaml.in/yaml/v3"
 )
@@ -172,7 +173,7 @@ func decodeGuestinfo(value, encoding string) ([]byte, error) {
 		return nil, fmt.Errorf("it is not base64, as its encoding says")
 	}
 	if strings.HasPrefix(encoding, "gz") {
-		return decompress(data, maxConfig)
+		return bundle.Decompress(data, maxConfig)
 	}
 	return data, nil
 }

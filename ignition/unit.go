@@ -1,11 +1,12 @@
 package ignition
 
 import (
-	"crypto/sha256"
 	_ "embed" // the scripts and the unit
-	"encoding/hex"
+	"path"
 	"slices"
 	"strings"
+
+	"github.com/ingot-k8s/ingot/ignition/bundle"
 )
 
 // unitName is the unit that unpacks the bundle.
@@ -13,8 +14,8 @@ const unitName = "ingot-identity.service"
 
 // Where the scripts are on the machine.
 const (
-	unpackPath = "/etc/ingot/unpack"
-	fetchPath  = "/etc/ingot/fetch" // only where the bundle does not come with the config
+	unpackPath = bundle.UnpackPath
+	fetchPath  = bundle.FetchPath
 )
 
 //go:embed unpack.sh
@@ -46,10 +47,7 @@ func withoutComments(script string) string {
 }
 
 // pin names a bundle, in the form of sha256sum(1).
-func pin(bundle []byte) string {
-	sum := sha256.Sum256(bundle)
-	return hex.EncodeToString(sum[:]) + "  identity.bundle\n"
-}
+func pin(data []byte) string { return bundle.Sum(data) + "  " + path.Base(bundlePath) + "\n" }
 
 // envelope is what a provisioning tool applies by itself.
 type envelope struct {

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"os/signal"
 	"os/user"
 	"path/filepath"
 	"strconv"
@@ -20,6 +21,8 @@ import (
 
 	"github.com/ingot-k8s/ingot/ignition"
 	"github.com/ingot-k8s/ingot/internal/need"
+	"github.com/ingot-k8s/ingot/internal/run"
+	"github.com/ingot-k8s/ingot/node"
 )
 
 // shells are the shells that the scripts run with on the systems they are for,
@@ -46,19 +49,64 @@ func shells(t *testing.T) map[string]shell {
 	}
 }
 
-type shell struct {
-	argv []string
-	path string
+// unpackers are all that unpack identities: the script by each shell, and
+// ingot-node, which must do the same.
+func unpackers(t *testing.T) map[string]shell {
+	t.Helper()
+	all := shells(t)
+	all["ingot-node"] = native(t)
+	return all
 }
 
-// run runs a script over a folder in place of /, and returns what it said.
+// native is ingot-node in place of the script.
+func native(t *testing.T) shell {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return shell{argv: []string{self, "unpack"}, path: os.Getenv("PATH"), native: true}
+}
+
+// asNode has the test's own program be ingot-node.
+const asNode = "INGOT_TEST_AS_NODE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asNode) == "" {
+		os.Exit(m.Run())
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	machine := node.Machine{Runner: run.Exec{}}
+	status := machine.Run(ctx, os.Stdout, os.Stderr, os.Args[1:])
+	stop()
+	os.Exit(status)
+}
+
+type shell struct {
+	argv   []string
+	path   string
+	native bool
+}
+
+// command is a script over a folder in place of /.
+func (s shell) command(root, script string, args ...string) *exec.Cmd {
+	argv := append([]string{}, s.argv...)
+	if s.native {
+		argv = append(argv, "--root", root)
+	} else {
+		argv = append(argv, filepath.Join(root, script))
+	}
+	cmd := exec.Command(argv[0], append(argv[1:], args...)...)
+	cmd.Env = []string{"PATH=" + s.path, "INGOT_ROOT=" + root, asNode + "=1"}
+	return cmd
+}
+
+// run runs a script to its end, and returns what it said.
 func (s shell) run(t *testing.T, root, script string, args ...string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	argv := append(append(append([]string{}, s.argv...), filepath.Join(root, script)), args...)
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env = []string{"PATH=" + s.path, "INGOT_ROOT=" + root}
+	cmd := s.command(root, script, args...)
+	tooLong := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() }) // it ends with an error then
+	defer tooLong.Stop()
 	out, err := cmd.CombinedOutput()
 	if left, globErr := filepath.Glob(filepath.Join(root, "run/ingot/*.??????")); globErr != nil || len(left) > 0 {
 		t.Errorf("it left %q behind (%v)", left, globErr)
@@ -189,7 +237,7 @@ func TestUnpack(t *testing.T) {
 	id := shipped(t, "prod").identity(t, "master0")
 	odd := oddIdentity()
 	id.Files = append(id.Files, odd.Files...)
-	for name, sh := range shells(t) {
+	for name, sh := range unpackers(t) {
 		t.Run(name, func(t *testing.T) {
 			root := machine(t, id, true)
 			said, err := sh.run(t, root, unpack)
@@ -218,7 +266,13 @@ func TestUnpack(t *testing.T) {
 // in it any more goes, and the next boot changes nothing.
 func TestUnpackRenewal(t *testing.T) {
 	w := shipped(t, "prod")
-	sh := shells(t)["dash"]
+	for name, sh := range map[string]shell{"dash": shells(t)["dash"], "ingot-node": native(t)} {
+		t.Run(name, func(t *testing.T) { renew(t, w, sh) })
+	}
+}
+
+func renew(t *testing.T, w *world, sh shell) {
+	t.Helper()
 	old := w.identity(t, "master0")
 	root := machine(t, old, true)
 	if said, err := sh.run(t, root, unpack); err != nil {

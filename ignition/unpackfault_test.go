@@ -21,8 +21,7 @@ func TestUnpackInterrupted(t *testing.T) {
 	sh := shells(t)["dash"]
 	for _, delay := range []time.Duration{5, 20, 40, 60, 80, 120} {
 		root := machine(t, id, true)
-		cmd := exec.Command(sh.argv[0], append(sh.argv[1:len(sh.argv):len(sh.argv)], filepath.Join(root, unpack))...)
-		cmd.Env = []string{"PATH=" + sh.path, "INGOT_ROOT=" + root}
+		cmd := sh.command(root, unpack)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -79,8 +78,7 @@ func TestUnpackRenewalInterrupted(t *testing.T) {
 		delay := whole * time.Duration(i+1) / 10
 		root := machine(t, old, true)
 		boot(root)
-		cmd := exec.Command(sh.argv[0], append(sh.argv[1:len(sh.argv):len(sh.argv)], filepath.Join(root, unpack), bundle)...)
-		cmd.Env = []string{"PATH=" + sh.path, "INGOT_ROOT=" + root}
+		cmd := sh.command(root, unpack, bundle)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -119,6 +117,35 @@ func fileOf(t *testing.T, id *ignition.Identity, path string) []byte {
 	return nil
 }
 
+// An image's ingot-node does the work of the script, wherever it is run.
+func TestUnpackHandsOn(t *testing.T) {
+	id := shipped(t, "prod").identity(t, "worker9")
+	for name, sh := range shells(t) {
+		t.Run(name, func(t *testing.T) {
+			root := machine(t, id, true)
+			program := filepath.Join(root, "usr/lib/ingot/bin/ingot-node")
+			if err := os.MkdirAll(filepath.Dir(program), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(native(t).argv[0], program); err != nil {
+				t.Fatal(err)
+			}
+			if said, err := sh.run(t, root, unpack); err != nil {
+				t.Fatalf("%v: %s", err, said)
+			}
+			checkUnpacked(t, root, bundled(id))
+			// What only ingot-node says: it does what is to be done with a file, too.
+			path := filepath.Join(t.TempDir(), "a bundle")
+			if err := os.WriteFile(path, gz(t, "ingot-identity 2\nend\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if said, err := sh.run(t, root, unpack, path); err == nil || !strings.Contains(said, "a bundle is damaged: its first line") {
+				t.Errorf("got %v, said %q", err, said)
+			}
+		})
+	}
+}
+
 // Without root nothing can be put in place, and nothing is tried.
 func TestUnpackNeedsRoot(t *testing.T) {
 	cmd := exec.Command(need.Tool(t, "dash"), "unpack.sh")
@@ -139,7 +166,7 @@ func TestUnpackNeedsRoot(t *testing.T) {
 }
 
 func TestUnpackRefuses(t *testing.T) {
-	all := shells(t)
+	all := unpackers(t)
 	id := shipped(t, "prod").identity(t, "worker9")
 	put := func(path, content string) func(*testing.T, string) {
 		return func(t *testing.T, root string) {
@@ -161,7 +188,7 @@ func TestUnpackRefuses(t *testing.T) {
 		"no bundle":                   {remove("etc/ingot/identity.bundle"), "there is no bundle"},
 		"no pin":                      {remove("etc/ingot/identity.sha256"), "without it no bundle is trusted"},
 		"folder":                      {put("/etc/kubernetes/pki/ca.crt/x", ""), "/etc/kubernetes/pki/ca.crt is a folder"},
-		"file in the way of a folder": {put("/etc/tinc", ""), "Not a directory"},
+		"file in the way of a folder": {put("/etc/tinc", ""), "ot a directory"},
 	} {
 		for shellName, sh := range all {
 			t.Run(name+"/"+shellName, func(t *testing.T) {
@@ -184,7 +211,7 @@ func TestUnpackRefuses(t *testing.T) {
 
 // What the unpacker is given as its argument is checked as well as it can be.
 func TestUnpackDamaged(t *testing.T) {
-	all := shells(t)
+	all := unpackers(t)
 	id := shipped(t, "prod").identity(t, "worker9")
 	good, err := id.Bundle()
 	if err != nil {
@@ -193,22 +220,29 @@ func TestUnpackDamaged(t *testing.T) {
 	pack := func(s string) []byte { return gz(t, s) }
 	for name, tc := range map[string]struct {
 		data []byte
-		want string
+		want string // of the script
+		node string // of ingot-node, which says more
 	}{
-		"cut off":   {good[:len(good)/2], "damaged: not gzip"},
-		"not gzip":  {[]byte("ingot-identity 1\nend\n"), "damaged: not gzip"},
-		"version":   {pack("ingot-identity 2\nend\n"), "later version"},
-		"no end":    {pack("ingot-identity 1\nf 644 root:root /etc/x\nt 3\nabc"), "damaged"},
-		"too short": {pack("ingot-identity 1\nf 644 root:root /etc/x\nt 5\nend\nabc"), "damaged: its size"},
-		"too long":  {pack("ingot-identity 1\nf 644 root:root /etc/x\nt 2\nend\nabc"), "damaged: its size"},
-		"outside":   {pack("ingot-identity 1\nf 644 root:root /etc/../../x\nt 3\nend\nabc"), "damaged: path /etc/../../x"},
-		"relative":  {pack("ingot-identity 1\nf 644 root:root x\nt 3\nend\nabc"), "damaged: path x"},
-		"owner":     {pack("ingot-identity 1\nf 644 nobodyknows:root /etc/x\nt 3\nend\nabc"), "no such user"},
+		"empty":     {nil, "damaged: not gzip", "damaged: unpacking gzip: EOF"},
+		"cut off":   {good[:len(good)/2], "damaged: not gzip", "damaged: unpacking gzip: unexpected EOF"},
+		"not gzip":  {[]byte("ingot-identity 1\nend\n"), "damaged: not gzip", "damaged: unpacking gzip: "},
+		"version":   {pack("ingot-identity 2\nend\n"), "later version", "damaged: its first line"},
+		"no end":    {pack("ingot-identity 1\nf 644 root:root /etc/x\nt 3\nabc"), "damaged", "damaged: its manifest has no end"},
+		"too short": {pack("ingot-identity 1\nf 644 root:root /etc/x\nt 5\nend\nabc"), "damaged: its size", "damaged: line 3 of its manifest"},
+		"too long":  {pack("ingot-identity 1\nf 644 root:root /etc/x\nt 2\nend\nabc"), "damaged: its size", "damaged: 1 bytes after the last file"},
+		"outside":   {pack("ingot-identity 1\nf 644 root:root /etc/../../x\nt 3\nend\nabc"), "damaged: path /etc/../../x", "damaged: line 2 of its manifest: the path"},
+		"relative":  {pack("ingot-identity 1\nf 644 root:root x\nt 3\nend\nabc"), "damaged: path x", "damaged: line 2 of its manifest: the path"},
+		"owner":     {pack("ingot-identity 1\nf 644 nobodyknows:root /etc/x\nt 3\nend\nabc"), "no such user", "no such user"},
+		"group":     {pack("ingot-identity 1\nf 644 root:nobodyknows /etc/x\nt 3\nend\nabc"), "no such user", "no such user"},
 	} {
 		for shellName, sh := range all {
 			t.Run(name+"/"+shellName, func(t *testing.T) {
-				if name == "owner" {
+				if name == "owner" || name == "group" {
 					need.Root(t)
+				}
+				want := tc.want
+				if sh.native {
+					want = tc.node
 				}
 				root := machine(t, id, false)
 				path := filepath.Join(t.TempDir(), "bundle")
@@ -217,8 +251,8 @@ func TestUnpackDamaged(t *testing.T) {
 				}
 				before := tree(t, root)
 				said, err := sh.run(t, root, unpack, path)
-				if err == nil || !strings.Contains(said, tc.want) {
-					t.Errorf("got %v, said %q, want it to say %q", err, said, tc.want)
+				if err == nil || !strings.Contains(said, want) {
+					t.Errorf("got %v, said %q, want it to say %q", err, said, want)
 				}
 				if err := os.RemoveAll(filepath.Join(root, "run")); err != nil {
 					t.Fatal(err)

@@ -31,9 +31,11 @@ func TestCommandLine(t *testing.T) {
 		stdout, stderr string
 	}{
 		"":                        {2, "", "usage: ingot-node COMMAND"},
-		"identify":                {2, "", `ingot-node: unknown command "identify" (identity, etcd, status, health, labels, addons, vip, version)`},
+		"identify":                {2, "", `ingot-node: unknown command "identify" (unpack, identity, etcd, status, health, labels, addons, vip, version)`},
 		"identity --json":         {2, "", "flag provided but not defined: -json"},
 		"identity now":            {2, "", `ingot-node: "now" is too much`},
+		"unpack a b":              {2, "", `ingot-node: "b" is too much`},
+		"unpack --root testdata":  {1, "", "ingot-identity: testdata/etc/ingot/identity.sha256 is missing: without it no bundle is trusted"},
 		"identity --root=":        {2, "", "ingot-node: --root: no folder given"},
 		"status --no-start":       {2, "", "flag provided but not defined: -no-start"},
 		"help":                    {0, "usage: ingot-node COMMAND", ""},

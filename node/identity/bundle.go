@@ -1,23 +1,13 @@
 package identity
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"os"
 	"slices"
 	"strings"
 
+	"github.com/ingot-k8s/ingot/ignition/bundle"
 	"github.com/ingot-k8s/ingot/internal/atomicfile"
 )
-
-// What the unpacker of an identity reads and leaves (docs/reference/identity.md).
-const (
-	pinPath     = "/etc/ingot/identity.sha256"  // which bundle is to be unpacked
-	appliedPath = "/etc/ingot/identity.applied" // which one was, and the paths in it
-)
-
-// Where a bundle lies until it is unpacked.
-var bundlePaths = []string{"/etc/ingot/identity.bundle", "/run/ingot/identity.bundle"}
 
 // maxBundle is far more than a bundle has, in bytes.
 const maxBundle = 16 << 20
@@ -26,7 +16,7 @@ const maxBundle = 16 << 20
 // are any to go on with.
 func (c *check) readIdentity() bool {
 	there := func(path string) bool { return exists(c.at(path)) }
-	if !there(FactsPath) && !there(pinPath) && !there(appliedPath) {
+	if !there(FactsPath) && !there(bundle.PinPath) && !there(bundle.AppliedPath) {
 		c.noIdentity()
 		return false
 	}
@@ -35,7 +25,7 @@ func (c *check) readIdentity() bool {
 	}
 	data, err := c.read(FactsPath)
 	if err != nil {
-		c.problem("the identity is not whole: %v; remove %s and start the machine with its config.iso", err, appliedPath)
+		c.problem("the identity is not whole: %v; remove %s and start the machine with its config.iso", err, bundle.AppliedPath)
 		return false
 	}
 	if c.facts, err = ParseFacts(data); err != nil {
@@ -48,28 +38,28 @@ func (c *check) readIdentity() bool {
 
 // checkPin makes sure that what was to be unpacked is what was unpacked.
 func (c *check) checkPin() bool {
-	data, err := c.read(pinPath)
+	data, err := c.read(bundle.PinPath)
 	if err != nil {
 		c.problem("the identity is not whole: %v, and without it nothing says which identity this is", err)
 		return false
 	}
-	want, ok := digest(data)
+	want, ok := bundle.Digest(data)
 	if !ok {
-		c.problem("the identity is damaged: %s does not start with a SHA-256", pinPath)
+		c.problem("the identity is damaged: %s does not start with a SHA-256", bundle.PinPath)
 		return false
 	}
-	if !exists(c.at(appliedPath)) {
+	if !exists(c.at(bundle.AppliedPath)) {
 		c.notUnpacked(want)
 		return false
 	}
-	data, err = c.read(appliedPath)
+	data, err = c.read(bundle.AppliedPath)
 	if err != nil {
 		c.problem("the identity is not whole: %v", err)
 		return false
 	}
-	have, ok := digest(data)
+	have, ok := bundle.Digest(data)
 	if !ok {
-		c.problem("the identity is damaged: %s does not start with a SHA-256", appliedPath)
+		c.problem("the identity is damaged: %s does not start with a SHA-256", bundle.AppliedPath)
 		return false
 	}
 	if have != want {
@@ -82,15 +72,14 @@ func (c *check) checkPin() bool {
 
 // notUnpacked says why a wanted bundle is not in place.
 func (c *check) notUnpacked(want string) {
-	for _, path := range bundlePaths {
+	for _, path := range []string{bundle.Path, bundle.RunPath} {
 		data, err := atomicfile.ReadFile(c.at(path), maxBundle)
 		if err != nil {
 			continue
 		}
-		sum := sha256.Sum256(data)
-		if got := hex.EncodeToString(sum[:]); got != want {
+		if got := bundle.Sum(data); got != want {
 			c.problem("the identity is not the one that was made: %s is %s, and %s wants %s: it was changed or damaged on its way; make its config.iso again",
-				path, short(got), pinPath, short(want))
+				path, short(got), bundle.PinPath, short(want))
 			return
 		}
 		c.problem("the identity %s is here and could not be unpacked: see %s", short(want), c.unpackLog())
@@ -123,16 +112,9 @@ func (c *check) checkApplied() {
 			continue
 		}
 		if slices.ContainsFunc(vital, func(dir string) bool { return strings.HasPrefix(path, dir) }) {
-			c.problem("the identity is not whole: %q is missing; remove %s and start the machine with its config.iso", path, appliedPath)
+			c.problem("the identity is not whole: %q is missing; remove %s and start the machine with its config.iso", path, bundle.AppliedPath)
 		}
 	}
-}
-
-// digest is the SHA-256 that a file starts with.
-func digest(data []byte) (string, bool) {
-	line, _, _ := strings.Cut(string(data), "\n")
-	word, _, _ := strings.Cut(line, " ")
-	return word, len(word) == hex.EncodedLen(sha256.Size) && strings.Trim(word, "0123456789abcdef") == ""
 }
 
 func exists(path string) bool {

@@ -33,6 +33,14 @@ func Targets() []string {
 	return []string{Target(cluster.Controller), Target(cluster.Worker), Target(cluster.Edge)}
 }
 
+// ownUnit is the unit that identities bring along for machines without
+// UnpackUnit. Ignition enables it; cloud-init starts it late in the boot, when
+// there is something to unpack for the first time.
+const (
+	ownUnit    = "ingot-identity.service"
+	ownUnitOff = "# The image's own unit does this.\n[Unit]\nConditionPathExists=!/usr/lib/systemd/system/" + UnpackUnit + "\n"
+)
+
 //go:embed ingot-unpack.service
 var unpackUnit string
 
@@ -69,6 +77,8 @@ func Layer(c *cluster.Cluster, pub *pki.Public) (layer.Layer, error) {
 		layer.File{Path: "/usr/lib/issue.d/50-ingot.issue", Content: []byte(issue(c))})
 	if c.Def.Provisioning == cluster.ProvisioningCloudInit {
 		addCloudInit(&l, c)
+	} else {
+		l.Units = append(l.Units, layer.Unit{Name: ownUnit, DropIns: map[string]string{"50-ingot.conf": ownUnitOff}})
 	}
 	return l, nil
 }

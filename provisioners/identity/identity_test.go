@@ -25,6 +25,7 @@ func TestUnits(t *testing.T) {
 	l := of(sample.Cluster(t, "prod"))
 	sample.Verify(t, l)
 	sample.Exposure(t, l, identity.NodeUnit, 3.0)
+	sample.Exposure(t, l, identity.UnpackUnit, 5.0)
 }
 
 // TestFacts: what ingot-node reads is what the definition says.
