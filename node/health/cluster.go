@@ -53,7 +53,7 @@ func (p *Prober) knock(ctx context.Context) (reached int, missing []string) {
 			continue
 		}
 		wait.Go(func() {
-			conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", netip.AddrPortFrom(peer.Addresses[0], uint16(p.MeshPort)).String())
+			conn, err := p.inMesh().DialContext(ctx, "tcp", netip.AddrPortFrom(peer.Addresses[0], uint16(p.MeshPort)).String())
 			if err == nil {
 				_ = conn.Close() // nothing was sent
 			}

@@ -34,7 +34,7 @@ func (p *Prober) etcdMember(ctx context.Context) finding {
 	var ownErr error
 	var wait sync.WaitGroup
 	wait.Go(func() { own, ownErr = p.etcdStatus(ctx) })
-	healthy, missing, total := p.members(ctx)
+	healthy, missing, total := p.health(ctx)
 	wait.Wait()
 	word := fmt.Sprintf("%d/%d", healthy, total)
 	switch {
@@ -84,9 +84,9 @@ func (p *Prober) etcdStatus(ctx context.Context) (member, error) {
 	return m, nil
 }
 
-// members asks all members of the definition, and the node itself where it is a
+// health asks all members of the definition, and the node itself where it is a
 // spare, at their port of metrics.
-func (p *Prober) members(ctx context.Context) (healthy int, missing []string, total int) {
+func (p *Prober) health(ctx context.Context) (healthy int, missing []string, total int) {
 	var hosts []string
 	for _, c := range p.facts.API.Controllers {
 		if host, _, err := net.SplitHostPort(c); err == nil {
@@ -100,7 +100,7 @@ func (p *Prober) members(ctx context.Context) (healthy int, missing []string, to
 	var wait sync.WaitGroup
 	for i, host := range hosts {
 		wait.Go(func() {
-			data, err := get(ctx, p.plain, "http://"+net.JoinHostPort(host, strconv.Itoa(p.facts.Etcd.MetricsPort))+"/health")
+			data, err := get(ctx, p.members, "http://"+net.JoinHostPort(host, strconv.Itoa(p.facts.Etcd.MetricsPort))+"/health")
 			var said struct {
 				Health string `json:"health"`
 			}

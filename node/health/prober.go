@@ -2,11 +2,9 @@ package health
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
 	"net"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"time"
@@ -37,6 +35,9 @@ const (
 	meshPort = 9
 )
 
+// idle is how long a connection is kept that nothing uses.
+const idle = 2 * time.Minute
+
 // Prober asks about one node, as often as it is told to.
 type Prober struct {
 	Config
@@ -47,6 +48,7 @@ type Prober struct {
 	apiserver *kubeapi.Client // as nobody, the node's own
 	etcd      *http.Client    // to the member's own clients' port
 	plain     *http.Client
+	members   *http.Client // from the node's address in the mesh
 	dates     dates
 }
 
@@ -69,8 +71,15 @@ func New(cfg Config) *Prober {
 		Authority: at("/etc/etcd/pki/ca.crt"), ServerName: "localhost",
 		Certificate: at(kubeapi.PKI + "/apiserver-etcd-client.crt"), Key: at(kubeapi.PKI + "/apiserver-etcd-client.key"),
 	})
-	p.plain = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1, IdleConnTimeout: 2 * time.Minute}}
+	p.plain = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1, IdleConnTimeout: idle}}
+	p.members = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1, IdleConnTimeout: idle, DialContext: p.inMesh().DialContext}}
 	return p
+}
+
+// inMesh dials from the node's address in the mesh. Without it, as where the
+// mesh is down, nothing is sent: some other network might answer.
+func (p *Prober) inMesh() *net.Dialer {
+	return &net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(p.facts.Address(), 0))}
 }
 
 func or(value, otherwise int) int {
@@ -108,14 +117,4 @@ func (p *Prober) Report(ctx context.Context, before *Report) *Report {
 }
 
 // why is an error in a few words.
-func why(err error) string {
-	var op *net.OpError
-	if errors.As(err, &op) && op.Err != nil {
-		err = op.Err
-	}
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return fmt.Sprintf("%s: %v", path.Path, path.Err)
-	}
-	return mtls.Reason(err).Error()
-}
+func why(err error) string { return mtls.Reason(err).Error() }
