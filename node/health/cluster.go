@@ -154,9 +154,16 @@ func (p *Prober) dns(ctx context.Context) finding {
 	if len(p.facts.Services.DNSIPs) == 0 {
 		return finding{state: OK, text: "the cluster has none"}
 	}
-	server := netip.AddrPortFrom(p.facts.Services.DNSIPs[0], uint16(p.DNSPort)).String()
+	address := p.facts.Services.DNSIPs[0]
+	server := netip.AddrPortFrom(address, uint16(p.DNSPort)).String()
 	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, server)
+		// From the address itself: where the node has it not, nothing is sent.
+		from := netip.AddrPortFrom(address, 0)
+		d := &net.Dialer{LocalAddr: net.UDPAddrFromAddrPort(from)}
+		if strings.HasPrefix(network, "tcp") {
+			d.LocalAddr = net.TCPAddrFromAddrPort(from)
+		}
+		return d.DialContext(ctx, network, server)
 	}}
 	name := "kubernetes.default.svc." + p.facts.Services.ClusterDomain
 	const look = "journalctl -b -u coredns.service"
