@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ type pulse struct {
 	id    ID
 	first time.Time // of the observations
 	seen  int
+	alive bool // when it was last looked at
 	// lifeFrom and lifeTo are the last stretch in which it was alive.
 	lifeFrom, lifeTo time.Time
 	bytes            map[string]float64 // received from it, by who did
@@ -94,6 +96,10 @@ func connections(metrics []byte, id ID) (active bool, received float64) {
 
 // note adds an observation and reports whether the member showed life.
 func (p *pulse) note(now time.Time, others []sight, twinAfter time.Duration) bool {
+	if !slices.ContainsFunc(others, func(s sight) bool { return s.told }) {
+		p.first, p.seen = now, 0 // nothing was seen
+		return false
+	}
 	alive := false
 	for _, s := range others {
 		before, known := p.bytes[s.member.ID.String()]
@@ -104,12 +110,13 @@ func (p *pulse) note(now time.Time, others []sight, twinAfter time.Duration) boo
 	}
 	p.seen++
 	if alive {
-		if p.lifeTo.IsZero() || now.Sub(p.lifeTo) > twinAfter {
+		if !p.alive {
 			p.lifeFrom = now
 		}
 		p.lifeTo = now
 		p.twin = p.twin || now.Sub(p.lifeFrom) > twinAfter
 	}
+	p.alive = alive
 	return alive
 }
 

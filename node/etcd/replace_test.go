@@ -200,7 +200,12 @@ func TestClone(t *testing.T) {
 			return (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 		}
 	}
-	t.Cleanup(clone.off)
+	t.Cleanup(func() {
+		clone.off()
+		if t.Failed() {
+			t.Logf("the clone said:\n%s", clone.heard())
+		}
+	})
 	d, err := readData(b.root)
 	must(t, err)
 	clone.on()
