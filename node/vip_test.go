@@ -162,10 +162,11 @@ func (n *meshNode) who(t *testing.T) string {
 func (n *meshNode) becomes(t *testing.T, want string) time.Duration {
 	t.Helper()
 	began := time.Now()
-	for got := ""; time.Since(began) < 40*time.Second; time.Sleep(50 * time.Millisecond) {
-		if got = n.who(t); got == want {
+	for time.Since(began) < 40*time.Second {
+		if n.who(t) == want {
 			return time.Since(began)
 		}
+		time.Sleep(50 * time.Millisecond)
 	}
 	t.Fatalf("from %s the virtual address does not come to lead to %s but to %s", n.name, want, n.who(t))
 	return 0

@@ -200,7 +200,7 @@ func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {
 }
 
 func fetch(client *http.Client, req *http.Request) ([]byte, error) {
-	resp, err := client.Do(req)
+	resp, err := client.Do(req) //nolint:gosec // addresses are the identity's, which was held against the image
 	if err != nil {
 		return nil, mtls.Reason(err)
 	}

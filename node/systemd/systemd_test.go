@@ -30,11 +30,7 @@ func TestFailedUnits(t *testing.T) {
 	const program = "/lib/systemd/systemd"
 	need.File(t, program)
 	unshare, dash, systemctl := need.Tool(t, "unshare"), need.Tool(t, "dash"), need.Tool(t, "systemctl")
-	dir, err := os.MkdirTemp("", "sd") // a socket's path is short
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dir := t.TempDir()
 	env := append(os.Environ(), "XDG_RUNTIME_DIR="+dir, "HOME="+dir, "XDG_CONFIG_HOME="+dir)
 	units := filepath.Join(dir, "systemd/user")
 	if err := os.MkdirAll(units, 0o755); err != nil {
