@@ -10,7 +10,7 @@ import (
 // cluster can do without, nothing that was committed is lost, and in the end
 // all are one cluster.
 func TestModel(t *testing.T) {
-	runs := 4000
+	runs := 2000
 	if testing.Short() {
 		runs = 500
 	}

@@ -83,7 +83,7 @@ func (w *watch) look(ctx context.Context) (pace time.Duration, again bool, err e
 	}
 	w.well = false
 	again, err = w.unwell(ctx, t, d, l)
-	return w.Interval, again, err
+	return 3 * w.Interval, again, err // the others have enough to do
 }
 
 // begun notes that etcd has data, and takes back the settings with which it

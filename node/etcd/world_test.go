@@ -18,7 +18,7 @@ import (
 )
 
 // patience bounds what a test waits for.
-const patience = 90 * time.Second
+const patience = 3 * time.Minute
 
 // world is a few controllers on loopback addresses of their own, with real
 // etcds.
