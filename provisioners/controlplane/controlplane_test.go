@@ -25,7 +25,8 @@ func TestUnits(t *testing.T) {
 // TestOwnFlags: a definition cannot set again what is set here.
 func TestOwnFlags(t *testing.T) {
 	sample.OwnFlags(t, controlplane.Layer, "kube-apiserver.service", "apiserver", cluster.OwnFlags("apiserver"),
-		"audit-log-maxage", "audit-log-maxbackup", "audit-log-maxsize", "goaway-chance", "shutdown-delay-duration")
+		"audit-log-maxage", "audit-log-maxbackup", "audit-log-maxsize", "goaway-chance", "shutdown-delay-duration",
+		"service-account-extend-token-expiration")
 	sample.OwnFlags(t, controlplane.Layer, "kube-controller-manager.service", "controllerManager", cluster.OwnFlags("controllerManager"))
 	sample.OwnFlags(t, controlplane.Layer, "kube-scheduler.service", "scheduler", cluster.OwnFlags("scheduler"))
 }

@@ -24,6 +24,9 @@ func apiServerDefaults(c *cluster.Cluster) map[string]string {
 	out := map[string]string{
 		// Balancers see that it is about to go before it does.
 		"shutdown-delay-duration": "10s",
+		// A pod's token lives as long as it says, an hour, and not a year for
+		// programs that read it only once.
+		"service-account-extend-token-expiration": "false",
 	}
 	if *c.Def.Features.AuditLog {
 		out["audit-log-maxage"] = "30"    // days

@@ -46,6 +46,7 @@ type configuration struct {
 	ResolvConf    string   `yaml:"resolvConf"`
 
 	MaxPods        int               `yaml:"maxPods"`
+	PodPidsLimit   int               `yaml:"podPidsLimit"`
 	SystemReserved map[string]string `yaml:"systemReserved,omitempty"`
 	EvictionHard   map[string]string `yaml:"evictionHard"`
 
@@ -73,6 +74,11 @@ type authorization struct {
 	Mode string `yaml:"mode"`
 }
 
+// podPidsLimit is how many processes and threads a pod may have: more than any
+// does by intent, and few enough that one pod alone does not take all that a
+// machine has (4 million, of which each takes some KiB).
+const podPidsLimit = 4096
+
 // config is the kubelet's settings that are the same on every machine. Where
 // it listens is not: until a machine says its address, that is loopback.
 func config(c *cluster.Cluster) []byte {
@@ -95,7 +101,7 @@ func config(c *cluster.Cluster) []byte {
 		// The stub at 127.0.0.53, which /etc/resolv.conf has, is not there for pods.
 		ResolvConf: "/run/systemd/resolve/resolv.conf",
 
-		MaxPods: k.Kubelet.MaxPods, SystemReserved: k.Kubelet.SystemReserved, EvictionHard: evictionHard(k.Kubelet.EvictionHard),
+		MaxPods: k.Kubelet.MaxPods, PodPidsLimit: podPidsLimit, SystemReserved: k.Kubelet.SystemReserved, EvictionHard: evictionHard(k.Kubelet.EvictionHard),
 		ImageGCHighThresholdPercent: 85, ImageGCLowThresholdPercent: 80,
 
 		ShutdownGracePeriod: shutdownSeconds + "s", ShutdownGracePeriodCriticalPods: criticalSeconds + "s",
