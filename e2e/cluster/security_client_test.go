@@ -236,6 +236,7 @@ func (s *suite) access(t *testing.T) {
 		})
 	}
 	running.Wait()
+	s.filesOnDisk(t, "lab0")
 	t.Logf("%d requests of %d clients, %d of old TLS, %d closed ports, in %.0f s", asked, len(probes), len(old), len(closed), time.Since(began).Seconds())
 }
 
