@@ -9,12 +9,17 @@ import (
 	"syscall"
 )
 
+// courtesy is how much lower than its parent's a machine's priority is
+// (nice(1)). Machines without KVM take all the processor that there is, and who
+// carries their frames must not have to wait for them.
+const courtesy = "5"
+
 // command is a process in a group of its own, so that an interrupt on the
 // terminal is for its parent to handle. It is killed with the context, and
 // with the thread that starts it. It is not run by package run, which waits
 // for programs and gives them time to tidy up.
 func command(ctx context.Context, argv []string, dir string, stderr *os.File) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd := exec.CommandContext(ctx, "nice", append([]string{"-n", courtesy}, argv...)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, stderr, stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	return cmd
