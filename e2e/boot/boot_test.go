@@ -72,7 +72,7 @@ func life(t *testing.T, w *world) {
 	n := w.start(t, cfg)
 	n.accepted("lab0", allRoles)
 	n.login()
-	n.healthy("lab0", controllerUnits)
+	n.healthy("lab0")
 	n.silent(secrets)
 	before, id := n.stateSize(), n.run("cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub")
 	if before > 4<<30 {
@@ -84,7 +84,7 @@ func life(t *testing.T, w *world) {
 	n = w.start(t, cfg)
 	n.accepted("lab0", allRoles)
 	n.login()
-	n.healthy("lab0", controllerUnits)
+	n.healthy("lab0")
 	n.silent(secrets)
 	if after := n.stateSize(); after < 15<<30 || after < before {
 		t.Errorf("/var has %d bytes on a disk of 20 GiB, and had %d before", after, before)
@@ -107,7 +107,7 @@ func firmwareConfig(t *testing.T, w *world) {
 	n.accepted("lab1", workerRoles)
 	n.login()
 	n.run("test -d /sys/firmware/efi")
-	n.healthy("lab1", workerUnits)
+	n.waits("lab1")
 	n.silent(keys(t, w.ignition, "lab1"))
 }
 
@@ -135,7 +135,7 @@ func powerCut(t *testing.T, w *world) {
 	n := w.start(t, cfg)
 	n.accepted("lab2", workerRoles)
 	n.login()
-	n.healthy("lab2", workerUnits)
+	n.waits("lab2")
 	n.silent(keys(t, w.ignition, "lab2"))
 }
 
@@ -144,21 +144,21 @@ func powerCut(t *testing.T, w *world) {
 func configDrive(t *testing.T, w *world) {
 	cfg := w.config(t, "configdrive", w.cloudInit.Image(t, builder.Raw), "raw")
 	cfg.Firmware, cfg.CDBus, cfg.CDROMs = machine.UEFI, machine.SCSI, []string{w.cloudInit.File("lab0", "config.iso")}
-	cloudConfig(t, w, cfg, "lab0", allRoles, controllerUnits)
+	cloudConfig(t, w, cfg, "lab0", allRoles, (*node).healthy)
 }
 
 // noCloud: BIOS, qcow2, a cloud-config on a volume labelled cidata.
 func noCloud(t *testing.T, w *world) {
 	cfg := w.config(t, "nocloud", w.cloudInit.Image(t, builder.QCOW2), "qcow2")
 	cfg.CDROMs = []string{w.cloudInit.File("lab1", "cidata.iso")}
-	cloudConfig(t, w, cfg, "lab1", workerRoles, workerUnits)
+	cloudConfig(t, w, cfg, "lab1", workerRoles, (*node).waits)
 }
 
-func cloudConfig(t *testing.T, w *world, cfg machine.Config, name, roles string, units []string) {
+func cloudConfig(t *testing.T, w *world, cfg machine.Config, name, roles string, check func(*node, string)) {
 	n := w.start(t, cfg)
 	n.accepted(name, roles)
 	n.login()
-	n.healthy(name, units)
+	check(n, name)
 	n.silent(keys(t, w.cloudInit, name))
 }
 

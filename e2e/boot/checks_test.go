@@ -16,22 +16,36 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Units that are active on machines with a role.
+// Units that are active on machines with a role: those of a worker that has no
+// controller, and those of a controller that needs no other.
 var (
 	workerUnits = []string{
-		"ingot-node.service", "ingot-worker.target", "ingot-edge.target", "containerd.service", "kubelet.service",
-		"kube-proxy.service", "systemd-networkd.service", "systemd-resolved.service", "ssh.service",
+		"ingot-node.service", "containerd.service", "tinc@mesh0.service", "ingot-apiendpoint.service",
+		"systemd-networkd.service", "systemd-resolved.service", "ssh.service",
 	}
 	controllerUnits = slices.Concat(workerUnits, []string{
-		"ingot-controller.target", "etcd.service", "kube-apiserver.service", "kube-controller-manager.service", "kube-scheduler.service",
+		"ingot-controller.target", "ingot-worker.target", "ingot-edge.target",
+		"etcd.service", "kube-apiserver.service", "kube-controller-manager.service", "kube-scheduler.service",
+		"kubelet.service", "kube-proxy.service", "coredns.service",
 	})
 )
 
-// healthy checks a machine that takes part in the cluster, and that nothing
-// that was written to is part of the image.
-func (n *node) healthy(name string, units []string) {
+// waits checks a worker that has no controller: all of it runs that can do
+// something without the API, and it says what it waits for.
+func (n *node) waits(name string) {
 	n.t.Helper()
-	n.active(units...)
+	n.active(workerUnits...)
+	n.eventually("it waits for the API", `
+systemctl is-active ingot-api-ready.service kubelet.service kube-proxy.service | tr '\n' ' '
+[ "$(systemctl is-active ingot-api-ready.service)" = activating ] && ! systemctl is-active --quiet kubelet.service &&
+	journalctl -b -u ingot-api-ready.service | grep 'waiting for the API, which none of 10.42.0.1:6443 has ready'`, serviceTime)
+	n.whole(name)
+}
+
+// healthy checks a controller that is a cluster by itself.
+func (n *node) healthy(name string) {
+	n.t.Helper()
+	n.active(controllerUnits...)
 	// Whatever else the targets want.
 	n.eventually("the targets' units active", `
 for target in $(systemctl list-units --plain --no-legend --state=active 'ingot-*.target' | cut -d ' ' -f 1); do
@@ -43,6 +57,13 @@ for target in $(systemctl list-units --plain --no-legend --state=active 'ingot-*
 done
 echo "not active:$bad"
 [ "$seen$bad" = yes ]`, serviceTime)
+	n.whole(name)
+}
+
+// whole checks that nothing has failed, and that nothing that was written to is
+// part of the image.
+func (n *node) whole(name string) {
+	n.t.Helper()
 	if failed := strings.TrimSpace(n.run("systemctl list-units --failed --plain --no-legend")); failed != "" {
 		n.t.Errorf("failed units:\n%s\n%s", failed, n.run("journalctl -b --no-pager -p warning | tail -n 40"))
 	}
