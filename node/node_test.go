@@ -63,7 +63,7 @@ func TestRefusedLater(t *testing.T) {
 	if got := readFile(t, root, "/etc/hostname"); got != "edge-0\n" {
 		t.Errorf("the host name is %q", got)
 	}
-	want := "INGOT_CLUSTER=lab\nINGOT_NODE=edge-0\nINGOT_INDEX=4\nINGOT_ROLES=edge\nINGOT_IMAGE=lab-0a1b2c3d\n"
+	want := "INGOT_CLUSTER=lab\nINGOT_NODE=edge-0\nINGOT_INDEX=4\nINGOT_ROLES=edge\nINGOT_IMAGE=lab-0a1b2c3d\nINGOT_NODEPORTS=0.0.0.0/0\n"
 	if got := readFile(t, root, "/run/ingot/node.ok"); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -63,7 +65,23 @@ func okText(d *identity.Decision) string {
 		"\nINGOT_NODE=" + d.Node +
 		"\nINGOT_INDEX=" + strconv.Itoa(d.Index) +
 		"\nINGOT_ROLES=" + strings.Join(d.Roles, ",") +
-		"\nINGOT_IMAGE=" + d.Image.ID + "\n"
+		"\nINGOT_IMAGE=" + d.Image.ID + "\n" + nodePorts(d)
+}
+
+// nodePorts has kube-proxy serve NodePorts at every address of an edge. Its unit
+// has them in the mesh alone where nothing else is said.
+func nodePorts(d *identity.Decision) string {
+	if !slices.Contains(d.Roles, "edge") {
+		return ""
+	}
+	var all []string
+	if slices.ContainsFunc(d.Addresses, netip.Addr.Is4) {
+		all = append(all, "0.0.0.0/0")
+	}
+	if slices.ContainsFunc(d.Addresses, netip.Addr.Is6) {
+		all = append(all, "::/0")
+	}
+	return "INGOT_NODEPORTS=" + strings.Join(all, ",") + "\n"
 }
 
 // writeIfOther makes a file that everyone may read have this content, and

@@ -40,6 +40,7 @@ func Layer(c *cluster.Cluster) layer.Layer {
 				"@MESH@", tinc.Unit(c),
 				"@API@", apiendpoint.ReadyUnit,
 				"@PKI@", kube.PKI,
+				"@RANGES@", joined(c.MeshCIDRs),
 				"@COMMAND@", kube.Command("/usr/bin/kube-proxy", flags(c)),
 			).Replace(service),
 			WantedBy: identity.Targets(),
@@ -68,8 +69,9 @@ func flags(c *cluster.Cluster) []kube.Flag {
 		// Pods of this node are those behind its bridge; Node objects have no ranges.
 		kube.Set("detect-local-mode", "BridgeInterface"),
 		kube.Set("pod-bridge-interface", kubelet.Bridge),
-		// NodePorts are reached in the mesh alone, at the virtual address, too.
-		kube.Set("nodeport-addresses", joined(c.MeshCIDRs)),
+		// NodePorts are reached in the mesh, at the virtual address, too, and at
+		// edges from everywhere.
+		kube.SetEnv("nodeport-addresses", "INGOT_NODEPORTS"),
 		kube.SetBool("profiling", false),
 	}
 	own = append(own, kube.FeatureGates(c.Def.Kubernetes.FeatureGates)...)
