@@ -112,7 +112,7 @@ var ownPaths = []string{
 	"/etc/ingot", "/etc/kubernetes", "/etc/tinc", "/etc/etcd", "/etc/cni", "/etc/containerd", "/etc/coredns", "/etc/haproxy",
 	"/etc/hostname", "/etc/machine-id", "/etc/os-release", "/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow",
 	"/etc/cloud/ds-identify.cfg", "/etc/hosts", "/etc/fstab", "/etc/ssh/ssh_host_ecdsa_key", "/etc/ssh/ssh_host_ed25519_key", "/etc/ssh/ssh_host_rsa_key",
-	"/etc/systemd/system-generators/systemd-ssh-generator", "/opt/ingot", "/usr/lib/ingot", "/usr/local/lib/ingot",
+	"/etc/systemd/system-generators", "/opt/ingot", "/usr/lib/ingot", "/usr/local/lib/ingot",
 	"/var/lib/ingot", "/var/lib/etcd", "/var/lib/kubelet", "/var/lib/containerd", "/var/lib/tinc",
 }
 

@@ -9,9 +9,11 @@ import (
 )
 
 // fixedArgs are on every kernel line after the hashes. Of the consoles, the last
-// is the one that programs write to. No partition is mounted for its type,
-// and a kernel that cannot go on starts again after 30 seconds.
-var fixedArgs = []string{"ro", "console=tty0", "console=ttyS0,115200n8", "systemd.gpt_auto=0", "panic=30"}
+// is the one that programs write to. Of what the kernel says, what is for
+// information alone is in its log and not on the consoles: the boot waits for a
+// serial line. No partition is mounted for its type, and a kernel that cannot go
+// on starts again after 30 seconds.
+var fixedArgs = []string{"ro", "console=tty0", "console=ttyS0,115200n8", "loglevel=6", "systemd.gpt_auto=0", "panic=30"}
 
 // KernelLine is what the kernel is told: which file systems are the root, by
 // their root hashes, and what the definition adds (system.kernelArgs).

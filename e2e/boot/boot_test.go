@@ -20,7 +20,10 @@ const (
 // TestIgnition boots machines of the image that has Ignition, two at a time.
 func TestIgnition(t *testing.T) {
 	w := newWorld(t)
-	w.ignition = w.New(t, "ignition", "lab", alone)
+	w.ignition = w.New(t, "ignition", "lab", func(def variant.Definition) {
+		alone(def)
+		talkative(def)
+	})
 	w.stranger = w.New(t, "stranger", "stranger", alone)
 	w.ignition.Bake(t, "raw,qcow2,vmdk", "--node-iso", "lab0,lab1,lab2")
 	w.stranger.Ingot(t, "iso", "stranger", "lab0")

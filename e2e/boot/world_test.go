@@ -39,6 +39,13 @@ func alone(def variant.Definition) {
 	}
 }
 
+// talkative has the consoles show all that the kernel says: the power is cut at
+// lines of it.
+func talkative(def variant.Definition) {
+	system := def["system"].(variant.Definition)
+	system["kernelArgs"] = append(system["kernelArgs"].([]any), "loglevel=7")
+}
+
 // slot waits until one machine more may run. It is given back after the
 // machines of the test have ended.
 func (w *world) slot(t *testing.T) {

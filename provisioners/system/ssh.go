@@ -41,7 +41,6 @@ func addSSH(l *layer.Layer, c *cluster.Cluster) {
 [Service]
 EnvironmentFile=
 ExecStartPre=
-ExecStartPre=/usr/sbin/sshd -t -f ` + sshConfigPath + `
 ExecStart=
 ExecStart=/usr/sbin/sshd -D -f ` + sshConfigPath + `
 ExecReload=
@@ -92,7 +91,7 @@ UsePAM yes
 StrictModes yes
 MaxAuthTries 4
 MaxStartups 10:30:60
-LoginGraceTime 30
+LoginGraceTime 120
 ClientAliveInterval 60
 ClientAliveCountMax 3
 AllowTcpForwarding local

@@ -45,8 +45,9 @@ func Layer(c *cluster.Cluster) layer.Layer {
 	if !ownFile(c, "/etc/resolv.conf") {
 		l.Links = append(l.Links, layer.Link{Path: "/etc/resolv.conf", Target: "../run/systemd/resolve/stub-resolv.conf"})
 	}
-	// It would have sshd listen to the hypervisor (vsock) and on a local socket.
-	l.Links = append(l.Links, layer.Link{Path: "/etc/systemd/system-generators/systemd-ssh-generator", Target: "/dev/null"})
+	for _, name := range noGenerators {
+		l.Links = append(l.Links, layer.Link{Path: "/etc/systemd/system-generators/" + name, Target: "/dev/null"})
+	}
 	if zone := c.Def.System.Timezone; zone != "" && !ownFile(c, "/etc/localtime") {
 		l.Packages = append(l.Packages, "tzdata")
 		l.Links = append(l.Links, layer.Link{Path: "/etc/localtime", Target: "../usr/share/zoneinfo/" + zone})
@@ -85,8 +86,11 @@ func wiredNetwork(c *cluster.Cluster) string {
 }
 
 // managerConf is for systemd itself. A machine that hangs is reset where it
-// has a watchdog, and no core of a program is kept: it would have its keys.
+// has a watchdog, and no core of a program is kept: it would have its keys. A
+// machine that shares its processor with many may take minutes for what takes
+// others a second.
 const managerConf = `[Manager]
+DefaultTimeoutStartSec=5min
 RuntimeWatchdogSec=2min
 RebootWatchdogSec=10min
 DefaultLimitCORE=0

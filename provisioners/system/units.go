@@ -25,6 +25,25 @@ var masked = []string{
 	"debug-shell.service", "systemd-rfkill.service", "systemd-rfkill.socket", "systemd-hibernate-clear.service",
 	// The initrd grows the disk.
 	"systemd-repart.service",
+	// Views into the kernel for those who debug it. What wants configfs or FUSE
+	// opens a device, and the kernel loads the module then; there is no seat with
+	// a screen to wait for.
+	"sys-kernel-debug.mount", "sys-kernel-tracing.mount", "sys-kernel-config.mount", "sys-fs-fuse-connections.mount",
+	"modprobe@configfs.service", "modprobe@drm.service", "modprobe@fuse.service",
+	// Rules of udev that a hypervisor would bring; nodes in /dev before there
+	// could be users, which are there; leases of a DHCP server.
+	"systemd-udev-load-credentials.service", "systemd-tmpfiles-setup-dev-early.service",
+	"systemd-networkd-persistent-storage.service",
+}
+
+// noGenerators are programs that systemd would start at each boot to find what
+// an image does not have: other partitions, hibernation, scripts of System V,
+// TPMs, commands on the kernel line. systemd-ssh-generator would have sshd
+// listen to the hypervisor (vsock) and on a local socket.
+var noGenerators = []string{
+	"systemd-gpt-auto-generator", "systemd-hibernate-resume-generator", "systemd-integritysetup-generator",
+	"systemd-rc-local-generator", "systemd-run-generator", "systemd-ssh-generator", "systemd-system-update-generator",
+	"systemd-sysv-generator", "systemd-tpm2-generator", "systemd-veritysetup-generator",
 }
 
 // units are those of the system that run, and those that do not.
@@ -44,6 +63,10 @@ func units(c *cluster.Cluster) []layer.Unit {
 	if c.Def.Image.Debian < 13 { // where /tmp would be on the root, which is read-only
 		list = append(list, layer.Unit{Name: "tmp.mount", Content: tmpMount, WantedBy: []string{"local-fs.target"}})
 	}
+	// Firmware that is not UEFI has no store for the kernel's last words.
+	list = append(list, layer.Unit{Name: "modprobe@efi_pstore.service", DropIns: map[string]string{
+		"50-ingot.conf": "[Unit]\nConditionPathExists=/sys/firmware/efi\n",
+	}})
 	for _, name := range masked {
 		list = append(list, layer.Unit{Name: name, Masked: true})
 	}

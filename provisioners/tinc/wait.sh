@@ -4,5 +4,5 @@
 # /etc/ingot/node.env.
 set -eu
 until ip -o address show dev "$INGOT_MESH_INTERFACE" 2>/dev/null | grep -qF " $INGOT_MESH_IP/"; do
-	sleep 0.2
+	sleep 1
 done
