@@ -91,6 +91,10 @@ test: setup vet ## Run all tests, against the real programs; as root none is ski
 e2e: setup setup-bake build ## Bake images, spoil bakes, boot images in QEMU: 15 to 30 minutes without KVM; RUN=TestIgnition/Life, RUN=TestBake/Killed
 	INGOT_E2E_DIR='$(CACHE)/e2e' go test -count=1 -v -timeout 90m -p 1 -parallel 2 -run '$(RUN)' ./e2e/bake ./e2e/boot
 
+.PHONY: e2e-cluster
+e2e-cluster: setup setup-bake build ## Bring up a cluster of three machines in QEMU and break it, step by step
+	INGOT_E2E_DIR='$(CACHE)/e2e' go test -count=1 -v -timeout 90m ./e2e/cluster
+
 .PHONY: lint
 lint: setup fmt-check shellcheck tidy-check generate-check golangci ## Check format, Go, shell, go.mod and generated files
 
