@@ -81,15 +81,15 @@ func TestFailover(t *testing.T) {
 	}}
 	url := fmt.Sprintf("https://127.0.0.1:%d/who", port)
 	until(t, "one", func() bool { return ask(client, url)["one"] > 0 })
+	until(t, "only one and two", func() bool {
+		got := ask(client, url)
+		return got["one"] > 0 && got["two"] > 0 && got["strange"] == 0 && got["error"] == 0
+	})
 	kept, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port), &tls.Config{RootCAs: roots, ServerName: "kubernetes"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = kept.Close() }()
-	until(t, "only one and two", func() bool {
-		got := ask(client, url)
-		return got["one"] > 0 && got["two"] > 0 && got["strange"] == 0 && got["error"] == 0
-	})
 	for _, s := range servers[:2] {
 		s.unready.Store(true)
 	}
