@@ -69,10 +69,10 @@ func anyAddress(c *cluster.Cluster) string {
 	return "0.0.0.0"
 }
 
-// etcdClient has the node's own member only. kube-apiserver opens some hundred
-// connections to every member that it is given, so that all of them cost a
-// cluster of three as much as the rest of its start; and an API whose member is
-// gone is one that the balancers leave, as they leave one that is itself gone.
+// etcdClient has the node's own member only. kube-apiserver makes connections
+// of its own for each kind of object, and to every member that it is given; and
+// an API whose member is gone is one that the balancers leave, as they leave one
+// that is itself gone.
 func etcdClient(c *cluster.Cluster) []kube.Flag {
 	return []kube.Flag{
 		kube.Set("etcd-servers", "https://127.0.0.1:"+strconv.Itoa(c.Def.Etcd.ClientPort)),
