@@ -170,9 +170,9 @@ func (s *socket) close() {
 	_ = s.tx.Close()
 }
 
-// maxQueue is how many frames wait for a machine: 384 KiB of full ones, what
-// TCP has on its way at 300 Mbit/s and 10 ms.
-const maxQueue = 256
+// maxQueue is how many frames wait for a machine: 1.5 MB of full ones, as the
+// transmit queue of a Linux interface holds (txqueuelen 1000).
+const maxQueue = 1024
 
 // queue is a ring of frames, whose buffers are used again.
 type queue struct {
