@@ -82,7 +82,7 @@ defaults
 	timeout client-fin 30s
 	timeout server-fin 30s
 	timeout tunnel 4h
-	timeout check 5s
+	timeout check 15s
 
 frontend kubernetes
 	bind %s
@@ -92,7 +92,7 @@ backend controllers
 	balance leastconn
 	option httpchk GET /readyz
 	http-check expect status 200
-	default-server check check-ssl check-sni kubernetes verify required verifyhost kubernetes ca-file %s inter 3s fastinter 1s downinter 2s rise 2 fall 3 on-marked-down shutdown-sessions
+	default-server check check-ssl check-sni kubernetes verify required verifyhost kubernetes ca-file %s inter 5s fastinter 2s downinter 5s rise 1 fall 3 on-marked-down shutdown-sessions
 `, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(c.Def.API.LocalPort)), identity.AuthorityPath(pki.Kubernetes))
 	for _, n := range c.WithRole(cluster.Controller) {
 		fmt.Fprintf(&b, "\tserver %s %s\n", n.Name, netip.AddrPortFrom(n.MeshIP(), uint16(c.Def.API.Port)))

@@ -61,7 +61,7 @@ func Layer(c *cluster.Cluster) layer.Layer {
 			Name: name + ".service",
 			Content: strings.NewReplacer(
 				"@MESH@", tinc.Unit(c),
-				"@API@", apiendpoint.Unit,
+				"@API@", apiendpoint.ReadyUnit,
 				"@PKI@", kube.PKI,
 				"@ENCRYPTION@", encryption(c),
 				"@COMMAND@", kube.Command("/usr/bin/"+name, flags),

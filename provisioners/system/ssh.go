@@ -49,6 +49,8 @@ ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 RestartPreventExitStatus=
 RestartSec=2
+# Whoever comes to look at a busy machine gets in.
+CPUWeight=500
 `},
 		},
 		layer.Unit{Name: "ssh.socket", Masked: true},

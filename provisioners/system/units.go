@@ -63,6 +63,9 @@ func units(c *cluster.Cluster) []layer.Unit {
 	if c.Def.Image.Debian < 13 { // where /tmp would be on the root, which is read-only
 		list = append(list, layer.Unit{Name: "tmp.mount", Content: tmpMount, WantedBy: []string{"local-fs.target"}})
 	}
+	// A service whose log is not taken from it stands still, so the log is not the
+	// last in the line behind a control plane that wants the whole processor.
+	list = append(list, layer.Unit{Name: "systemd-journald.service", DropIns: map[string]string{"50-ingot.conf": "[Service]\nCPUWeight=500\n"}})
 	// Firmware that is not UEFI has no store for the kernel's last words.
 	list = append(list, layer.Unit{Name: "modprobe@efi_pstore.service", DropIns: map[string]string{
 		"50-ingot.conf": "[Unit]\nConditionPathExists=/sys/firmware/efi\n",
