@@ -51,6 +51,11 @@ type Config struct {
 	Memory   int           // of each machine, in MiB; 0 means 2048
 	CPUs     int           // of each machine; 0 means machine.Config's default
 	DiskSize int64         // of each machine, in bytes; 0 means what the image says
+	// Slow is how many seconds of this host a second of the machines takes. All
+	// that they have deadlines for then takes them less time, and what they do
+	// now and then takes less of the processor. 0 means 1 with KVM or without
+	// libfaketime, else 5.
+	Slow int
 
 	Log io.Writer        // gets a line for each event; nil drops them
 	Now func() time.Time // the clock

@@ -94,6 +94,9 @@ func (l *Lab) start(ctx context.Context) error {
 			return err
 		}
 	}
+	if l.cfg.Slow == 0 {
+		l.cfg.Slow = slowness(l.cfg.Accel)
+	}
 	life, end := context.WithCancel(ctx)
 	l.end = end
 	l.power = func(cfg machine.Config) (*machine.Machine, error) { return machine.Start(life, cfg) }

@@ -48,7 +48,7 @@ func (l *Lab) Status() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := Status{
-		Cluster: l.cfg.Cluster.Def.Name, Dir: l.cfg.Dir, PID: os.Getpid(), Accel: l.cfg.Accel, Image: l.cfg.Image,
+		Cluster: l.cfg.Cluster.Def.Name, Dir: l.cfg.Dir, PID: os.Getpid(), Accel: l.cfg.Accel, Slow: l.cfg.Slow, Image: l.cfg.Image,
 		Began: l.began, At: l.cfg.Now(), Network: l.plan.Network.String(), API: l.relay.url(),
 		Public: l.cfg.Cluster.Def.API.Public && l.cfg.Kubeconfig != "", Trouble: l.trouble, Notes: slices.Clone(l.plan.Notes),
 	}

@@ -130,7 +130,7 @@ func (l *Lab) machineConfig(h *host, o Options) (machine.Config, error) {
 		return machine.Config{}, err
 	}
 	cfg := machine.Config{
-		Name: h.Name, Dir: dir, Accel: l.cfg.Accel, CPUs: l.cfg.CPUs, Memory: l.cfg.Memory, Clock: o.Clock,
+		Name: h.Name, Dir: dir, Accel: l.cfg.Accel, CPUs: l.cfg.CPUs, Memory: l.cfg.Memory, Clock: l.clock(o.Clock), Slow: l.cfg.Slow,
 		Disk: machine.Disk{Image: image, Format: "qcow2", Size: l.cfg.DiskSize}, CDROMs: []string{iso},
 	}
 	for i, port := range h.ports() {
@@ -241,4 +241,26 @@ func (l *Lab) Powerdown(ctx context.Context, name string) error {
 		}
 	}
 	return nil
+}
+
+// emulatedSlow is how much slower than this host's the clocks of machines
+// without KVM go: they do less than a twentieth in the same time, and a
+// Kubernetes that has all processors for itself, but a twentieth of their
+// speed, is busy with deadlines that it has missed.
+const emulatedSlow = 5
+
+func slowness(accel machine.Accel) int {
+	if accel == machine.KVM || machine.FakeTime() == "" {
+		return 1
+	}
+	return emulatedSlow
+}
+
+// clock is what a machine's clock begins with: the lab's own time, if that
+// goes slowly, so that all machines have the same whenever they are started.
+func (l *Lab) clock(wanted time.Time) time.Time {
+	if !wanted.IsZero() || l.cfg.Slow <= 1 {
+		return wanted
+	}
+	return l.began.Add(l.cfg.Now().Sub(l.began) / time.Duration(l.cfg.Slow))
 }

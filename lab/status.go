@@ -27,6 +27,7 @@ type Status struct {
 	Dir        string          `json:"dir"`
 	PID        int             `json:"pid"` // of the process that the machines belong to
 	Accel      machine.Accel   `json:"accel"`
+	Slow       int             `json:"slow"` // how many seconds of this host a second of the machines takes
 	Image      string          `json:"image"`
 	Began      time.Time       `json:"began"`
 	At         time.Time       `json:"at"`

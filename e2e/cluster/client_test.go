@@ -20,8 +20,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// How the client tries. One request is on its way at a time, so that machines
-// which are slow are not flooded.
+// How the client tries, by the machines' clock. One request is on its way at a
+// time, so that machines which are slow are not flooded.
 const (
 	clientPause = 100 * time.Millisecond
 	clientLimit = 5 * time.Second
@@ -147,7 +147,7 @@ func (c *client) end() {
 
 func (c *client) loop(ctx context.Context, a *account, try func(ctx context.Context, n int) error) {
 	for n := 1; ctx.Err() == nil; n++ {
-		limited, cancel := context.WithTimeout(ctx, clientLimit)
+		limited, cancel := context.WithTimeout(ctx, c.s.paced(clientLimit))
 		err := try(limited, n)
 		cancel()
 		if ctx.Err() != nil {
@@ -161,7 +161,7 @@ func (c *client) loop(ctx context.Context, a *account, try func(ctx context.Cont
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(clientPause):
+		case <-time.After(c.s.paced(clientPause)):
 		}
 	}
 }
@@ -248,7 +248,7 @@ func (c *client) nothingLost(t *testing.T) {
 	acknowledged := c.acknowledged
 	c.mu.Unlock()
 	c.s.eventually(t, "the counter can be read", func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, 2*clientLimit)
+		ctx, cancel := context.WithTimeout(ctx, c.s.paced(2*clientLimit))
 		defer cancel()
 		text, err := c.do(ctx, http.MethodGet, c.counters, "application/json", "")
 		if err != nil {

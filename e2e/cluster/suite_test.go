@@ -95,9 +95,17 @@ func (l *lines) end() {
 	l.ended = true
 }
 
-// step runs one step of the test, and ends the test if it fails: what follows
-// builds upon it.
-func (s *suite) step(name string, f func(t *testing.T)) {
+// basis runs a step that all that follows builds upon: if it fails, the test
+// ends.
+func (s *suite) basis(name string, f func(t *testing.T)) {
+	s.t.Helper()
+	if !s.step(name, f) {
+		s.t.Fatalf("%s failed: the rest is not tried", name)
+	}
+}
+
+// step runs one step of the test.
+func (s *suite) step(name string, f func(t *testing.T)) bool {
 	s.t.Helper()
 	began := time.Now()
 	ok := s.t.Run(name, func(t *testing.T) {
@@ -111,9 +119,13 @@ func (s *suite) step(name string, f func(t *testing.T)) {
 	line := fmt.Sprintf("%-28s %5.0f s, at %5.0f s", name, time.Since(began).Seconds(), time.Since(s.began).Seconds())
 	s.results = append(s.results, line)
 	s.t.Log(line)
-	if !ok {
-		s.t.Fatalf("%s failed: the rest is not tried", name)
-	}
+	return ok
+}
+
+// paced is how long something takes here that takes so long by the machines'
+// clock.
+func (s *suite) paced(d time.Duration) time.Duration {
+	return d * time.Duration(s.lab.Status().Slow)
 }
 
 // explain shows how the machines are.

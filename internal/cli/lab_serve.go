@@ -43,7 +43,7 @@ func (a *app) labServe(ctx context.Context, c *cluster.Cluster, f *labFlags) err
 	cfg := lab.Config{
 		Cluster: c, Dir: a.labDir(c), Image: f.image, Nodes: filepath.Join(a.out, c.Def.Name, "nodes"), Kubeconfig: a.labAdmin(c),
 		Spares: f.spares, FreshDisks: f.freshDisks, APIPort: f.apiPort,
-		Memory: f.memory, CPUs: f.cpus, DiskSize: int64(f.gigs) << 30,
+		Memory: f.memory, CPUs: f.cpus, DiskSize: int64(f.gigs) << 30, Slow: f.slow,
 		Log: a.stdout, Now: time.Now,
 	}
 	if cfg.Image == "" {

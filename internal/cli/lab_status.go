@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/ingot-k8s/ingot/cluster"
@@ -67,7 +68,11 @@ func (a *app) printLab(s *lab.Status) {
 	a.print("%s", strings.TrimRight(s.Table(), "\n"))
 	a.print("")
 	a.print("image       %s", s.Image)
-	a.print("network     %s, %s", s.Network, s.Accel)
+	pace := ""
+	if s.Slow > 1 {
+		pace = fmt.Sprintf(", clocks %d times slower", s.Slow)
+	}
+	a.print("network     %s, %s%s", s.Network, s.Accel, pace)
 	if s.Kubeconfig != "" {
 		a.print("kubeconfig  %s", s.Kubeconfig)
 	}

@@ -15,23 +15,24 @@ import (
 
 // labFlags describe the machines of a lab.
 type labFlags struct {
-	image                        string
-	spares, memory, cpus, gigs   int
-	apiPort                      int
-	freshDisks, noWait, rm, json bool
-	timeout                      time.Duration
+	image                            string
+	spares, memory, cpus, gigs, slow int
+	apiPort                          int
+	freshDisks, noWait, rm, json     bool
+	timeout                          time.Duration
 }
 
 func (f *labFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.image, "image", "", "qcow2 image to start (default: out/CLUSTER/images/latest.qcow2)")
 	flags.IntVar(&f.spares, "spares", 0, "how many spares are started with the nodes")
+	flags.IntVar(&f.slow, "slow", 0, "how many seconds a second of the machines takes (default: 1, without KVM 5 if libfaketime is installed)")
 	flags.IntVar(&f.memory, "memory", 0, "memory of each machine in MiB (default: 2048)")
 	flags.IntVar(&f.cpus, "cpus", 0, "processors of each machine (default: 2 with KVM, else 1)")
 	flags.IntVar(&f.gigs, "disk", 0, "disk of each machine in GiB, of which only what is written takes room (default: what the image says)")
 	flags.IntVar(&f.apiPort, "api-port", 0, "port of the API on 127.0.0.1 (default: one that is free)")
 	flags.BoolVar(&f.freshDisks, "fresh-disks", false, "throw away the machines' disks, and with them all data of the cluster in the lab")
-	for name, shown := range map[string]string{"spares": "0", "memory": "", "cpus": "", "disk": "", "api-port": ""} {
+	for name, shown := range map[string]string{"spares": "0", "memory": "", "cpus": "", "slow": "", "disk": "", "api-port": ""} {
 		flags.Lookup(name).DefValue = shown
 	}
 }
@@ -39,7 +40,7 @@ func (f *labFlags) add(cmd *cobra.Command) {
 // args are the flags for another process.
 func (f *labFlags) args() []string {
 	args := []string{
-		"--spares", strconv.Itoa(f.spares), "--memory", strconv.Itoa(f.memory), "--cpus", strconv.Itoa(f.cpus),
+		"--spares", strconv.Itoa(f.spares), "--memory", strconv.Itoa(f.memory), "--slow", strconv.Itoa(f.slow), "--cpus", strconv.Itoa(f.cpus),
 		"--disk", strconv.Itoa(f.gigs), "--api-port", strconv.Itoa(f.apiPort), "--fresh-disks=" + strconv.FormatBool(f.freshDisks),
 	}
 	if f.image != "" {
@@ -52,8 +53,8 @@ func (f *labFlags) check(c *cluster.Cluster) error {
 	switch {
 	case f.spares < 0 || f.spares > c.Def.Spares:
 		return fmt.Errorf("--spares %d: %s has %d", f.spares, c.File, c.Def.Spares)
-	case f.memory < 0 || f.cpus < 0 || f.gigs < 0 || f.timeout < 0:
-		return fmt.Errorf("--memory, --cpus, --disk and --timeout cannot be negative")
+	case f.memory < 0 || f.cpus < 0 || f.gigs < 0 || f.slow < 0 || f.timeout < 0:
+		return fmt.Errorf("--memory, --cpus, --disk, --slow and --timeout cannot be negative")
 	case f.apiPort < 0 || f.apiPort > 65535:
 		return fmt.Errorf("--api-port %d: want 1 to 65535", f.apiPort)
 	}
@@ -178,6 +179,9 @@ func (a *app) labNotes(s *lab.Status) {
 	}
 	if s.Accel == machine.TCG {
 		a.say("note: there is no KVM here that works, so the machines are emulated and some twenty times slower")
+		if s.Slow == 1 {
+			a.say("note: with libfaketime (Debian: apt install libfaketime) their clocks would go slowly, too, and keep them from missing deadlines")
+		}
 	}
 }
 

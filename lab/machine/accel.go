@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/ingot-k8s/ingot/internal/atomicfile"
@@ -25,6 +26,12 @@ const (
 // AccelVariable is the environment variable that forces an acceleration.
 const AccelVariable = "INGOT_ACCEL"
 
+// translated is how much translated code QEMU keeps, in MiB, of which it takes
+// what it needs: the most that it can have. A controller needs 1.7 GiB (measured
+// with Kubernetes 1.36 and QEMU 7.2); when there is no room for more, all is
+// thrown away and translated again.
+const translated = 2048
+
 // argv chooses the processor too. Under TCG, several processors have no
 // cmpxchg16b: in QEMU 7.2 that instruction is not atomic between them, and
 // kernels that have it use it to allocate memory. Programs that use it without
@@ -38,7 +45,7 @@ func (a Accel) argv(cpus int) []string {
 	if cpus > 1 {
 		cpu += ",-cx16"
 	}
-	return []string{"-accel", "tcg,thread=multi,tb-size=512", "-cpu", cpu}
+	return []string{"-accel", "tcg,thread=multi,tb-size=" + strconv.Itoa(translated), "-cpu", cpu}
 }
 
 // FindAccel returns the acceleration that INGOT_ACCEL forces, or else KVM

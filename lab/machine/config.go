@@ -58,6 +58,7 @@ type Config struct {
 	FWCfg    []FWCfg
 	Nets     []Net
 	Clock    time.Time // of the machine's hardware when it starts; zero means what the host's is
+	Slow     int       // how many seconds of this host a second of the machine takes; 0 means 1, and with KVM there is no other
 	NoReboot bool      // a reboot ends the machine, as panics do that reboot
 }
 
@@ -164,6 +165,12 @@ func (c Config) check() error {
 		return fmt.Errorf("unknown bus %q of CD-ROM drives (ide, scsi)", c.CDBus)
 	case c.CDBus == IDE && len(c.CDROMs) > maxIDE:
 		return fmt.Errorf("%d CD-ROM drives: there is room for %d on IDE", len(c.CDROMs), maxIDE)
+	case c.Slow > 1 && c.Accel == KVM:
+		return errors.New("with KVM the machine's clock cannot go slowly")
+	case c.Slow > 1 && FakeTime() == "":
+		return errors.New("libfaketime is not installed, without which the machine's clock cannot go slowly")
+	case c.Slow < 0:
+		return fmt.Errorf("a clock that is %d times slower: it must not be negative", c.Slow)
 	case c.CPUs < 1 || c.Memory < 1:
 		return fmt.Errorf("%d processors, %d MiB of memory: both must be positive", c.CPUs, c.Memory)
 	case c.Disk.Image != "" && !slices.Contains([]string{"raw", "qcow2", "vmdk"}, c.Disk.Format):

@@ -130,7 +130,9 @@ func (m *Machine) launch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	sweepFakeTime()
 	cmd := command(ctx, Argv(cfg), cfg.Dir, log)
+	cmd.Env = slowEnv(cfg.Slow)
 	started := make(chan error)
 	go func() {
 		// The kernel ends QEMU when this thread ends, not this process.
@@ -147,6 +149,7 @@ func (m *Machine) launch(ctx context.Context) error {
 			m.failed = fmt.Errorf("machine %q: %s: %w: %s", m.cfg.Name, qemuSystem, err, m.complaint())
 		}
 		m.kill() // for what is still bound to the context
+		sweepFakeTime()
 		m.release()
 		close(m.done)
 	}()
