@@ -16,7 +16,7 @@ find /etc/kubernetes/pki /etc/etcd/pki /etc/kubernetes/encryption.yaml /etc/kube
 	! -name '*.crt' ! -name '*.pub' -printf 'checked %p\n'
 find /etc/kubernetes/pki /etc/etcd/pki /etc/kubernetes/encryption.yaml /etc/kubernetes/*.conf /etc/tinc/*/rsa_key.priv -type f \
 	! -name '*.crt' ! -name '*.pub' -perm /077 -printf '%m %u:%g %p\n' | bad
-find /etc/kubernetes /etc/tinc /etc/ingot /etc/cni /run/ingot ! -type l \( -perm /022 -o ! -user root -o ! -group root \) -printf '%m %u:%g %p\n' | bad
+find /etc/kubernetes /etc/tinc /etc/ingot /etc/cni /run/ingot -xdev ! -type l \( -perm /022 -o ! -user root -o ! -group root \) -printf '%m %u:%g %p\n' | bad
 find /etc/etcd ! -type l \( -perm /022 -o ! -user etcd -a ! -user root \) -printf '%m %u:%g %p\n' | bad
 find /etc/cni/net.d -name '*.conflist' -printf 'checked %p\n'
 for dir in "700 etcd:etcd /var/lib/etcd" "700 kube-apiserver:kube-apiserver /var/log/kubernetes"; do
