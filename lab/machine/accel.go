@@ -27,7 +27,7 @@ const (
 const AccelVariable = "INGOT_ACCEL"
 
 // translated is how much translated code QEMU keeps, in MiB, of which it takes
-// what it needs: the most that it can have. A controller needs 1.7 GiB (measured
+// what it needs: the most that it can have. A controller needs 1.8 GiB (measured
 // with Kubernetes 1.36 and QEMU 7.2); when there is no room for more, all is
 // thrown away and translated again.
 const translated = 2048

@@ -3,8 +3,6 @@ package machine_test
 import (
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -20,11 +18,23 @@ func TestSlow(t *testing.T) {
 	begin := time.Date(2033, 5, 18, 3, 0, 0, 0, time.UTC)
 	passed := func(slow int) time.Duration {
 		t.Helper()
-		m, err := machine.Start(t.Context(), machine.Config{Name: "m", Dir: t.TempDir(), Accel: machine.TCG, Memory: 16, Slow: slow, Clock: begin})
+		dir := t.TempDir()
+		m, err := machine.Start(t.Context(), machine.Config{Name: "m", Dir: dir, Accel: machine.TCG, Memory: 16, Slow: slow, Clock: begin})
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer m.Kill()
+		shared := shared(t, dir)
+		if exists(shared) != (slow > 1) {
+			t.Errorf("%d times slower: %s is there: %t", slow, shared, exists(shared))
+		}
+		defer func() {
+			m.Kill()
+			for deadline := time.Now().Add(10 * time.Second); exists(shared); time.Sleep(50 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatalf("%s is left behind", shared)
+				}
+			}
+		}()
 		time.Sleep(6 * time.Second)
 		var now struct {
 			Year int `json:"tm_year"`
@@ -45,23 +55,25 @@ func TestSlow(t *testing.T) {
 	if got := passed(0); got < 5*time.Second {
 		t.Errorf("as it is: %s passed", got)
 	}
-	// Others' machines may end at this time, too.
-	for deadline := time.Now().Add(10 * time.Second); len(left(t)) > 0; time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("left behind: %q", left(t))
-		}
-	}
 }
 
-// left are the files of libfaketime of processes that are gone.
-func left(t *testing.T) []string {
+// shared is the file that libfaketime makes for the machine of a folder.
+func shared(t *testing.T, dir string) string {
 	t.Helper()
-	files, err := filepath.Glob("/dev/shm/*faketime_*")
+	links, err := filepath.Glob("/proc/[0-9]*/cwd")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.DeleteFunc(files, func(file string) bool {
-		_, err := os.Stat("/proc/" + file[strings.LastIndexByte(file, '_')+1:])
-		return err == nil
-	})
+	for _, link := range links {
+		if target, err := os.Readlink(link); err == nil && target == dir {
+			return "/dev/shm/faketime_shm_" + filepath.Base(filepath.Dir(link))
+		}
+	}
+	t.Fatalf("no process runs in %s", dir)
+	return ""
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }
