@@ -151,6 +151,8 @@ func TestMergeKubeconfigForms(t *testing.T) {
 	for name, existing := range map[string]string{
 		"empty":         "",
 		"only comments": "# nothing yet\n",
+		"open comment":  "# nothing yet",
+		"indented end":  "# nothing yet\r  ",
 		"null lists":    "apiVersion: v1\nkind: Config\nclusters: null\nusers: []\ncontexts:\ncurrent-context: \"\"\n",
 		"no lists":      "apiVersion: v1\nkind: Config\n",
 		"json":          `{"apiVersion": "v1", "kind": "Config", "clusters": [], "users": [{"name": "me", "user": {}}], "contexts": null}`,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -21,7 +22,7 @@ func MergeKubeconfig(existing, ours []byte) ([]byte, error) {
 	}
 	doc, err := parseKubeconfig(existing)
 	if errors.Is(err, io.EOF) { // nothing, or comments only
-		return append(bytes.TrimLeft(existing, " \n"), ours...), nil
+		return afterComments(existing, ours)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("merging kubeconfig: the existing one: %w", err)
@@ -50,6 +51,21 @@ func MergeKubeconfig(existing, ours []byte) ([]byte, error) {
 	return merged, nil
 }
 
+// afterComments puts ours below a file that has nothing but comments.
+func afterComments(comments, ours []byte) ([]byte, error) {
+	comments = bytes.TrimSpace(comments)
+	if len(comments) == 0 {
+		return ours, nil
+	}
+	merged := slices.Concat(comments, []byte("\n"), ours)
+	// What YAML takes for the end of a line, and so of a comment, is more than
+	// the newline of text files.
+	if _, err := parseKubeconfig(merged); err != nil {
+		return nil, fmt.Errorf("merging kubeconfig: the existing one: nothing can be put below its comments: %w", err)
+	}
+	return merged, nil
+}
+
 // parseKubeconfig reads one document that is a kubeconfig.
 func parseKubeconfig(data []byte) (*yaml.Node, error) {
 	d := yaml.NewDecoder(bytes.NewReader(data))
@@ -57,8 +73,11 @@ func parseKubeconfig(data []byte) (*yaml.Node, error) {
 	if err := d.Decode(&doc); err != nil {
 		return nil, fmt.Errorf("not YAML: %w", err)
 	}
-	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
+	switch err := d.Decode(&more); {
+	case err == nil:
 		return nil, errors.New("more than one YAML document")
+	case !errors.Is(err, io.EOF):
+		return nil, fmt.Errorf("not YAML: %w", err)
 	}
 	root := doc.Content[0]
 	if root.Kind != yaml.MappingNode {
