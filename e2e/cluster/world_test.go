@@ -132,7 +132,13 @@ func makeAll(t *testing.T) *made {
 	m.cluster = m.New(t, "cluster", "lab", func(def variant.Definition) {
 		def["image"].(variant.Definition)["preload"] = []string{m.workload}
 		def["addons"] = []string{"addons"}
-		def["kubernetes"].(variant.Definition)["labels"] = variant.Definition{"example.com/lab": "yes"}
+		k8s := def["kubernetes"].(variant.Definition)
+		k8s["labels"] = variant.Definition{"example.com/lab": "yes"}
+		// What the test waits for comes sooner: a dead machine is given up after
+		// two of its kubelet's leases, and etcd, whose clock is slow here, takes
+		// its own defaults.
+		k8s["extraArgs"] = variant.Definition{"controllerManager": variant.Definition{"node-monitor-grace-period": "20s"}}
+		delete(def, "etcd")
 	})
 	m.addons(t)
 	m.stranger = m.New(t, "stranger", "stranger", nil)
