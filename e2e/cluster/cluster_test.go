@@ -29,6 +29,7 @@ func TestCluster(t *testing.T) {
 	s.step("nodes", s.nodesAsDefined)
 	s.step("API", s.everyAPI)
 	s.basis("workload", s.workloadRuns)
+	s.step("services", s.services)
 	s.step("outside", s.closedOutside)
 	s.step("access", s.access)
 	s.basis("client", s.startClient)
@@ -219,25 +220,49 @@ func (s *suite) pods(t *testing.T, where ...string) []object {
 	return pods
 }
 
-// workloadRuns: what the add-ons brought runs, spread over the nodes, and
-// finds and reaches each other.
+// workloadRuns: what the add-ons brought runs, spread over the nodes, and is
+// reached from outside.
 func (s *suite) workloadRuns(t *testing.T) {
-	pods := s.pods(t, nodes...)
-	inPod := func(pod object, want string, args ...string) {
-		t.Helper()
-		said, err := s.kubectl(t.Context(), append([]string{"--namespace=web", "exec", pod.Metadata.Name, "--", "/workload"}, args...)...)
-		if err != nil || !regexp.MustCompile(want).MatchString(said) {
-			t.Errorf("%s on %s: %q: %q, %v", pod.Metadata.Name, pod.Spec.NodeName, args, said, err)
+	s.pods(t, nodes...)
+	for i := range s.def.Nodes {
+		if n := &s.def.Nodes[i]; !n.Spare {
+			s.eventually(t, "NodePort at "+n.Name, func(ctx context.Context) error { return s.web(ctx, n.Spec.Address) })
 		}
 	}
+}
+
+// inPod runs the workload's program in a pod.
+func (s *suite) inPod(ctx context.Context, pod *object, want string, args ...string) error {
+	said, err := s.kubectl(ctx, append([]string{"--namespace=web", "exec", pod.Metadata.Name, "--", "/workload"}, args...)...)
+	if err == nil && !regexp.MustCompile(want).MatchString(said) {
+		err = fmt.Errorf("it says %q", said)
+	}
+	if err != nil {
+		return fmt.Errorf("%s on %s: %q: %w", pod.Metadata.Name, pod.Spec.NodeName, args, err)
+	}
+	return nil
+}
+
+// services: the pods find and reach each other.
+func (s *suite) services(t *testing.T) {
+	pods := s.pods(t, nodes...)
 	domain := s.def.Def.Kubernetes.ClusterDomain
-	for i, pod := range pods {
-		other := pods[(i+1)%len(pods)]
-		inPod(pod, `^10\.96\.`, "resolve", "web")
-		inPod(pod, `^10\.96\.0\.1\n$`, "resolve", "kubernetes.default.svc."+domain)
-		inPod(pod, `^web-\S+ lab\d\n$`, "get", "http://web.web.svc."+domain+"/")
+	for i := range pods {
+		pod, other := &pods[i], &pods[(i+1)%len(pods)]
+		inPod := func(want string, args ...string) {
+			t.Helper()
+			if err := s.inPod(t.Context(), pod, want, args...); err != nil {
+				t.Error(err)
+			}
+		}
+		// The node is Ready before its DNS has read all Services.
+		s.eventually(t, "DNS at "+pod.Spec.NodeName, func(ctx context.Context) error {
+			return s.inPod(ctx, pod, `^10\.96\.`, "resolve", "web")
+		})
+		inPod(`^10\.96\.0\.1\n$`, "resolve", "kubernetes.default.svc."+domain)
+		inPod(`^web-\S+ lab\d\n$`, "get", "http://web.web.svc."+domain+"/")
 		// A megabyte goes in packets as large as the mesh takes them.
-		inPod(pod, `^1000000 bytes\n$`, "get", "http://"+net.JoinHostPort(other.Status.PodIP, "8080")+"/bytes/1000000")
+		inPod(`^1000000 bytes\n$`, "get", "http://"+net.JoinHostPort(other.Status.PodIP, "8080")+"/bytes/1000000")
 		if said, err := s.kubectl(t.Context(), "--namespace=web", "logs", pod.Metadata.Name); err != nil || !strings.HasPrefix(said, "serving as "+pod.Metadata.Name+" on "+pod.Spec.NodeName) {
 			t.Errorf("logs of %s: %q, %v", pod.Metadata.Name, said, err)
 		}
@@ -246,11 +271,6 @@ func (s *suite) workloadRuns(t *testing.T) {
 			if code, _, err := s.ask(t.Context(), from, net.JoinHostPort(pod.Status.PodIP, "8080"), "/", nil); err != nil || code != http.StatusOK {
 				t.Errorf("from %s to pod %s on %s: %d, %v", from, pod.Status.PodIP, pod.Spec.NodeName, code, err)
 			}
-		}
-	}
-	for i := range s.def.Nodes {
-		if n := &s.def.Nodes[i]; !n.Spare {
-			s.eventually(t, "NodePort at "+n.Name, func(ctx context.Context) error { return s.web(ctx, n.Spec.Address) })
 		}
 	}
 	s.portForward(t, pods[0].Metadata.Name)
