@@ -187,28 +187,35 @@ func (s *suite) split(t *testing.T) {
 // and the cluster does not mind.
 func (s *suite) wrongMachines(t *testing.T) {
 	before := s.client.failures()
-	refused := func(name, iso string, o lab.Options, why string) {
-		o.ISO, o.FreshDisk = iso, true
-		if err := s.lab.StartMachine(t.Context(), name, o); err != nil {
+	machines := []struct {
+		name, iso string
+		options   lab.Options
+		why       string // regexp of what it says
+	}{
+		{"stranger", s.stranger.File("lab0", "config.iso"), lab.Options{}, `refused: .*stranger`},
+		{"expired", s.cluster.File("spare0", "config.iso"), lab.Options{Clock: time.Now().AddDate(30, 0, 0)}, `refused: .*(expired|ended)`},
+	}
+	for _, m := range machines {
+		m.options.ISO, m.options.FreshDisk = m.iso, true
+		if err := s.lab.StartMachine(t.Context(), m.name, m.options); err != nil {
 			t.Fatal(err)
 		}
-		s.eventually(t, name+" refused", func(context.Context) error {
+	}
+	for _, m := range machines {
+		s.eventually(t, m.name+" refused", func(context.Context) error {
 			status := s.lab.Status()
-			m, _ := status.Machine(name)
-			if m.Boot != lab.BootRefused {
-				return fmt.Errorf("it is at %q", m.Boot)
+			if is, _ := status.Machine(m.name); is.Boot != lab.BootRefused {
+				return fmt.Errorf("it is at %q", is.Boot)
 			}
-			if !regexp.MustCompile(why).MatchString(s.lab.Machine(name).Console().Text()) {
-				return fmt.Errorf("it does not say %q", why)
+			if !regexp.MustCompile(m.why).MatchString(s.lab.Machine(m.name).Console().Text()) {
+				return fmt.Errorf("it does not say %q", m.why)
 			}
 			return nil
 		})
-		if err := s.lab.Kill(name); err != nil {
+		if err := s.lab.Kill(m.name); err != nil {
 			t.Error(err)
 		}
 	}
-	refused("stranger", s.stranger.File("lab0", "config.iso"), lab.Options{}, `refused: .*stranger`)
-	refused("expired", s.cluster.File("spare0", "config.iso"), lab.Options{Clock: time.Now().AddDate(30, 0, 0)}, `refused: .*(expired|ended)`)
 	if after := s.client.failures(); after != before {
 		t.Errorf("%d requests failed meanwhile", after-before)
 	}
