@@ -76,7 +76,7 @@ func (s *suite) mesh(t *testing.T) {
 // etcd: three healthy members, which speak TLS with those of their authority
 // alone.
 func (s *suite) etcd(t *testing.T) {
-	said := s.run(t, nodes[0], "ETCDCTL_API=3 etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/etcd/pki/ca.crt --cert=/etc/etcd/pki/server.crt --key=/etc/etcd/pki/server.key endpoint health --cluster")
+	said := s.run(t, nodes[0], etcdctl+"endpoint health --cluster")
 	if n := strings.Count(said, "is healthy"); n != len(nodes) {
 		t.Errorf("%d members are healthy:\n%s", n, said)
 	}
