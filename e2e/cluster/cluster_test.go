@@ -38,6 +38,7 @@ func TestCluster(t *testing.T) {
 	s.basis("power cut of all", s.powerCutOfAll)
 	s.step("new disk and spare", s.newDiskAndSpare)
 	s.step("wrong machines", s.wrongMachines)
+	s.step("clone", s.clone)
 	s.step("report", s.report)
 }
 
