@@ -24,6 +24,7 @@ type Definition struct {
 	Kubernetes   Kubernetes `yaml:"kubernetes,omitempty" jsonschema_description:"Kubernetes version, address ranges and component settings."`
 	Mesh         Mesh       `yaml:"mesh,omitempty" jsonschema_description:"The tinc mesh that is the cluster's network."`
 	API          API        `yaml:"api,omitempty" jsonschema_description:"How the Kubernetes API is reached."`
+	Edge         Edges      `yaml:"edge,omitempty" jsonschema_description:"The floating public address of the edges."`
 	Etcd         Etcd       `yaml:"etcd,omitempty" jsonschema_description:"etcd tuning."`
 	DNS          DNS        `yaml:"dns,omitempty" jsonschema_description:"Name resolution of pods and machines."`
 	PKI          PKI        `yaml:"pki,omitempty" jsonschema_description:"Keys, certificate lifetimes and who signs."`
@@ -89,6 +90,13 @@ type API struct {
 	LocalPort int      `yaml:"localPort,omitempty" jsonschema:"minimum=1,maximum=65535" jsonschema_description:"Loopback port of the balancer on every node."`
 	Names     []string `yaml:"names,omitempty" jsonschema_description:"DNS names of the API for clients outside. The first one stands in kubeconfigs."`
 	Public    bool     `yaml:"public,omitempty" jsonschema_description:"Whether the API is open outside the mesh."`
+}
+
+// Edges says which public address moves between the edges, and what moves it.
+// Both are given, or neither.
+type Edges struct {
+	FloatingAddress string `yaml:"floatingAddress,omitempty" jsonschema_description:"Public IP address that one of the edges holds, and that moves when this one fails."`
+	Hook            string `yaml:"hook,omitempty" jsonschema_description:"Program that takes and releases the address: an executable file, relative to the definition, that the image has."`
 }
 
 // Etcd holds etcd's ports and tuning.

@@ -54,30 +54,36 @@ func (v *validator) source(path, s string) ([]byte, bool) {
 }
 
 func (v *validator) read(s string) ([]byte, error) {
+	data, _, err := v.readUpTo(s, maxSource)
+	return data, err
+}
+
+// readUpTo reads a file of at most so many bytes, and gives its mode.
+func (v *validator) readUpTo(s string, most int64) ([]byte, fs.FileMode, error) {
 	root, err := v.open()
 	if err != nil {
-		return nil, sourceError(err)
+		return nil, 0, sourceError(err)
 	}
 	// O_NONBLOCK: opening a named pipe would otherwise wait for a writer.
 	f, err := root.OpenFile(s, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, sourceError(err)
+		return nil, 0, sourceError(err)
 	}
 	defer func() { _ = f.Close() }() // nothing was written
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-		return nil, sourceError(err)
+		return nil, 0, sourceError(err)
 	case !info.Mode().IsRegular():
-		return nil, errors.New("not a regular file")
-	case info.Size() > maxSource:
-		return nil, fmt.Errorf("%d bytes, at most %d are allowed", info.Size(), maxSource)
+		return nil, 0, errors.New("not a regular file")
+	case info.Size() > most:
+		return nil, 0, fmt.Errorf("%d bytes, at most %d are allowed", info.Size(), most)
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxSource+1))
-	if err == nil && len(data) > maxSource {
-		err = fmt.Errorf("more than the %d bytes that are allowed", maxSource)
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = fmt.Errorf("more than the %d bytes that are allowed", most)
 	}
-	return data, sourceError(err)
+	return data, info.Mode(), sourceError(err)
 }
 
 // sourceError says what happened without the names of system calls.

@@ -34,6 +34,7 @@ func (v *validator) run() {
 	v.checkRoom()
 	v.checkNodes()
 	v.checkTopology()
+	v.checkEdge()
 	v.checkNetworks()
 	v.checkPorts()
 	v.checkKubernetes()

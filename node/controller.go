@@ -52,8 +52,10 @@ func newController(root string) (*controller, error) {
 }
 
 // cluster is what the image knows about the cluster.
-func (c *controller) cluster() (*clusterjson.Cluster, error) {
-	data, err := atomicfile.ReadFile(filepath.Join(c.root, clusterjson.Path), clusterjson.MaxSize)
+func (c *controller) cluster() (*clusterjson.Cluster, error) { return imageCluster(c.root) }
+
+func imageCluster(root string) (*clusterjson.Cluster, error) {
+	data, err := atomicfile.ReadFile(filepath.Join(root, clusterjson.Path), clusterjson.MaxSize)
 	if err != nil {
 		return nil, err
 	}

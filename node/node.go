@@ -90,6 +90,9 @@ func commands() []command {
 		{name: "addons", setup: Machine.addonsCommand, usage: `  addons     on a controller: apply the image's manifests, again until all are applied
              --once       try once
 `},
+		{name: "edge", setup: Machine.edgeCommand, usage: `  edge       on an edge: have the definition's hook take and release the floating
+             address, as the edges agree by a Lease
+`},
 		{name: "vip", setup: Machine.vipCommand, usage: `  vip        on a controller: announce the cluster's virtual address in the mesh
              while the kube-apiserver of this node is ready
 `},

@@ -63,6 +63,7 @@ func TestProgram(t *testing.T) {
 		"github.com/ingot-k8s/ingot/node/facts",
 		"github.com/ingot-k8s/ingot/node/health",
 		"github.com/ingot-k8s/ingot/node/addons",
+		"github.com/ingot-k8s/ingot/node/edge",
 		"github.com/ingot-k8s/ingot/node/labels",
 		"github.com/ingot-k8s/ingot/node/vip",
 		"github.com/ingot-k8s/ingot/node/identity",

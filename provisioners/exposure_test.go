@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/internal/golden"
 	"github.com/ingot-k8s/ingot/internal/need"
 )
@@ -39,6 +40,7 @@ func TestExposure(t *testing.T) {
 	tool := need.Tool(t, "systemd-analyze")
 	c := load(t, clusters[1])
 	c.Def.Access.SSHKeys = []string{"ssh-ed25519 AAAA someone"}
+	c.Dir, c.Def.Edge = "../cluster/testdata/good", cluster.Edges{FloatingAddress: "198.51.100.100", Hook: "hooks/floating-address"}
 	root := t.TempDir()
 	dir := filepath.Join(root, "usr/lib/systemd/system")
 	if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -28,6 +28,7 @@ type Node struct {
 	Index   int      `json:"index"`
 	Spare   bool     `json:"spare"`
 	Roles   []string `json:"roles"`
+	Dialled string   `json:"address"` // where other nodes dial this one; empty for nowhere
 	Mesh    struct {
 		Interface string       `json:"interface"`
 		Name      string       `json:"name"` // in tinc

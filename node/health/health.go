@@ -120,7 +120,7 @@ func (c *Check) remember(before *Report, uptime float64) {
 }
 
 // words are the keys of the line, in its order.
-var words = []string{"mesh", "etcd", "api", "node", "dns", "vip"}
+var words = []string{"mesh", "etcd", "api", "node", "dns", "vip", "edge"}
 
 // line is the answer on one line: key=value, in an order that stays.
 func line(values map[string]string) string {

@@ -102,6 +102,9 @@ func (p *Prober) Report(ctx context.Context, before *Report) *Report {
 		if p.facts.Controller() {
 			probes = append(probes, probe{"vip", p.vip}, probe{"addons", p.addons})
 		}
+		if p.facts.Has("edge") && p.floating() {
+			probes = append(probes, probe{"edge", p.edge})
+		}
 		probes = append(probes, probe{"certificates", p.certificates})
 	}
 	probes = append(probes, probe{"state", p.state})

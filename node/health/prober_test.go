@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +78,47 @@ func TestScreens(t *testing.T) {
 			}
 			golden.Check(t, filepath.Join("testdata", strings.ReplaceAll(name, " ", "-")+".txt"), []byte(still(r.Screen())))
 		})
+	}
+}
+
+// TestEdge: an edge of a cluster with a floating address says where this is,
+// and no other node does.
+func TestEdge(t *testing.T) {
+	w := newWorld(t)
+	const note, hook = "run/ingot/edge.json", "usr/lib/ingot/edge/hook"
+	w.put(t, hook, "#!/bin/sh\n")
+	if _, has := report(w).Words["edge"]; has {
+		t.Error("of a node that is no edge")
+	}
+	path := filepath.Join(w.root, "etc/ingot/node.json")
+	data, err := os.ReadFile(path)
+	must(t, err)
+	w.put(t, "etc/ingot/node.json", strings.Replace(string(data), `"worker"`, `"worker","edge"`, 1))
+	for content, want := range map[string]struct {
+		word, text string
+		state      health.State
+	}{
+		"":                                 {"away", "not begun", health.Waiting},
+		"{":                                {"away", "reading /run/ingot/edge.json", health.Failed},
+		`{"here":true,"holder":"lab0"}`:    {"here", "the floating address is here", health.OK},
+		`{"here":false,"holder":"lab1"}`:   {"away", "the floating address is at lab1", health.OK},
+		`{"here":false}`:                   {"away", "the floating address is not here", health.OK},
+		`{"here":false,"problem":"take:"}`: {"away", "the hook: take:", health.Failed},
+	} {
+		if content == "" {
+			must(t, os.RemoveAll(filepath.Join(w.root, note)))
+		} else {
+			w.put(t, note, content)
+		}
+		r := report(w)
+		i := slices.IndexFunc(r.Checks, func(c health.Check) bool { return c.Name == "edge" })
+		if i < 0 || r.Checks[i].State != want.state || !strings.Contains(r.Checks[i].Text, want.text) || r.Words["edge"] != want.word {
+			t.Errorf("%s: got %+v, %q", content, r.Checks, r.Line)
+		}
+	}
+	must(t, os.Remove(filepath.Join(w.root, hook)))
+	if line := report(w).Line; strings.Contains(line, "edge=") {
+		t.Errorf("without a hook: %s", line)
 	}
 }
 

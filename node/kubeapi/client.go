@@ -1,5 +1,5 @@
 // Package kubeapi is a client of the Kubernetes API that is no larger than what
-// ingot-node asks: whether the API is ready, and Node objects.
+// ingot-node asks: whether the API is ready, Node objects, and Leases.
 package kubeapi
 
 import (

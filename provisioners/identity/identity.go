@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/ingot-k8s/ingot/cluster"
@@ -92,6 +93,12 @@ func Facts(c *cluster.Cluster, pub *pki.Public) (clusterjson.Cluster, error) {
 		Name: c.Def.Name, Domain: c.Def.Domain, Kubernetes: c.Def.Kubernetes.Version, Provisioning: c.Def.Provisioning,
 		MeshInterface: c.Def.Mesh.Interface, MeshCIDRs: c.MeshCIDRs, Authorities: map[string]string{},
 		Labels: c.Def.Kubernetes.Labels,
+	}
+	if s := c.Def.Edge.FloatingAddress; s != "" {
+		var err error
+		if facts.FloatingAddress, err = netip.ParseAddr(s); err != nil {
+			return clusterjson.Cluster{}, fmt.Errorf("layer identity: edge.floatingAddress: %w", err)
+		}
 	}
 	for _, a := range pki.Authorities() {
 		block, _ := pem.Decode(pub.CAs[a])

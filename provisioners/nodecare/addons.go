@@ -18,14 +18,17 @@ import (
 // kubectl.
 var suffixes = []string{".yaml", ".yml", ".json"}
 
-// manifests are the rights of the certificates, and then the definition's
-// add-ons, with names by which they are in order.
+// manifests are the rights of the certificates, what the edges agree by, and then
+// the definition's add-ons, with names by which they are in order.
 func manifests(c *cluster.Cluster) ([]layer.File, error) {
 	type manifest struct {
 		name string
 		data []byte
 	}
 	all := []manifest{{"rbac.yaml", pki.RBAC}}
+	if c.Def.Edge.Hook != "" {
+		all = append(all, manifest{"edge.yaml", edgeManifest})
+	}
 	if len(c.Def.Addons) > 0 {
 		root, err := os.OpenRoot(c.Dir)
 		if err != nil {

@@ -1,6 +1,7 @@
 // Package nodecare is the layer of what ingot-node does while a node runs: it
 // says how the node is; on controllers it also keeps the labels of nodes right,
-// and applies the cluster's manifests.
+// and applies the cluster's manifests; on edges it moves the floating address, if
+// the definition has one.
 package nodecare
 
 import (
@@ -21,14 +22,15 @@ var (
 	addonsUnit string
 )
 
-// Layer is the layer. The error names the add-on that cannot be read.
+// Layer is the layer. The error names the add-on, or the hook, that cannot be
+// read.
 func Layer(c *cluster.Cluster) (layer.Layer, error) {
 	files, err := manifests(c)
 	if err != nil {
 		return layer.Layer{}, fmt.Errorf("layer nodecare: %w", err)
 	}
 	controllers := []string{identity.Target(cluster.Controller)}
-	return layer.Layer{
+	l := layer.Layer{
 		Name:       "nodecare",
 		Components: []string{"ingot-node", "kubernetes"},
 		Files:      files,
@@ -37,5 +39,9 @@ func Layer(c *cluster.Cluster) (layer.Layer, error) {
 			{Name: "ingot-labels.service", Content: labelsUnit, WantedBy: controllers},
 			{Name: "ingot-addons.service", Content: addonsUnit, WantedBy: controllers},
 		},
-	}, nil
+	}
+	if err := addEdge(&l, c); err != nil {
+		return layer.Layer{}, fmt.Errorf("layer nodecare: %w", err)
+	}
+	return l, nil
 }

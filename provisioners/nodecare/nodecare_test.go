@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/ingot-k8s/ingot/cluster"
+	"github.com/ingot-k8s/ingot/node/edge"
 	"github.com/ingot-k8s/ingot/provisioners/internal/sample"
 	"github.com/ingot-k8s/ingot/provisioners/layer"
 	"github.com/ingot-k8s/ingot/provisioners/nodecare"
@@ -58,6 +59,12 @@ func TestManifests(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 
+	c.Def.Edge = cluster.Edges{FloatingAddress: "198.51.100.100", Hook: "none"}
+	if _, err := nodecare.Layer(c); err == nil || !strings.Contains(err.Error(), "edge.hook") {
+		t.Errorf("without the hook: %v", err)
+	}
+	c.Def.Edge = cluster.Edges{}
+
 	for i := range 120 {
 		write("many/" + strings.Repeat("y", i+1) + ".yaml")
 	}
@@ -71,5 +78,39 @@ func TestManifests(t *testing.T) {
 	c.Def.Addons = []string{"none.yaml"}
 	if _, err := nodecare.Layer(c); err == nil || !strings.Contains(err.Error(), "addons[0]") {
 		t.Errorf("without the file: %v", err)
+	}
+}
+
+// TestEdge: the hook is in the image as it is, what edges agree by is among the
+// manifests, and only edges run it. Without a hook there is none of it.
+func TestEdge(t *testing.T) {
+	for _, name := range sample.Names() {
+		c := sample.Cluster(t, name)
+		has := map[string]bool{}
+		for _, f := range of(c).Files {
+			switch {
+			case f.Path == edge.HookPath:
+				want, err := os.ReadFile(filepath.Join(c.Dir, c.Def.Edge.Hook))
+				if err != nil || string(f.Content) != string(want) || f.Mode != 0o755 {
+					t.Errorf("%s: %v, mode %v: %s", name, err, f.Mode, f.Content)
+				}
+				has["hook"] = true
+			case strings.HasSuffix(f.Path, "-edge.yaml"):
+				for _, part := range []string{"name: " + edge.Name, "namespace: " + edge.Namespace, "resourceNames: [" + edge.Name + "]"} {
+					if !strings.Contains(string(f.Content), part) {
+						t.Errorf("%s: the manifest lacks %q", name, part)
+					}
+				}
+				has["manifest"] = true
+			}
+		}
+		for _, u := range of(c).Units {
+			if u.Name == "ingot-edge.service" {
+				has["unit"] = slices.Equal(u.WantedBy, []string{"ingot-edge.target"})
+			}
+		}
+		if want := name == "everything"; has["hook"] != want || has["manifest"] != want || has["unit"] != want {
+			t.Errorf("%s: got %v", name, has)
+		}
 	}
 }

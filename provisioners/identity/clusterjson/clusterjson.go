@@ -50,6 +50,8 @@ type Cluster struct {
 	Authorities map[string]string `json:"authorities"`
 	// Labels are those of all nodes.
 	Labels map[string]string `json:"labels,omitempty"`
+	// FloatingAddress is the public address that moves between the edges.
+	FloatingAddress netip.Addr `json:"floatingAddress,omitzero"`
 	// Nodes are those of the definition in its order, then the spares.
 	Nodes []Node `json:"nodes"`
 }
