@@ -34,6 +34,7 @@ func TestCluster(t *testing.T) {
 	s.step("access", s.access)
 	s.basis("client", s.startClient)
 	s.step("split", s.split)
+	s.step("floating address", s.floating)
 	s.step("power cut of one", s.powerCutOfOne)
 	s.basis("power cut of all", s.powerCutOfAll)
 	s.step("new disk and spare", s.newDiskAndSpare)

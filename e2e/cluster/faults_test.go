@@ -69,10 +69,42 @@ func (s *suite) notReady(t *testing.T, name string) {
 	})
 }
 
-// powerCutOfOne: the machine that holds the virtual address, and whose kubelet
-// runs a pod, is gone without a word. It comes back by itself. A controller
-// has the address itself, unless its API server is not ready; so one whose API
-// server is stopped is the one to ask.
+// edgeIs waits until an edge has the floating address, and clients reach the
+// Service there.
+func (s *suite) edgeIs(t *testing.T, what string, is func(node string) bool) {
+	t.Helper()
+	s.eventually(t, what, func(ctx context.Context) error {
+		at, err := s.kubectl(ctx, "--namespace=kube-system", "get", "lease", "ingot-edge", "--output=jsonpath={.spec.holderIdentity}")
+		if err != nil {
+			return err
+		}
+		if !is(at) {
+			return fmt.Errorf("the floating address is at %q", at)
+		}
+		return s.web(ctx, floatingAddress)
+	})
+}
+
+// floating: the hook moves the address where the edges agreed that it be.
+func (s *suite) floating(t *testing.T) {
+	const at = "lab0" // which is the one whose power is cut later
+	s.edgeIs(t, "the floating address is somewhere", func(node string) bool { return node != "" })
+	for _, other := range []string{"lab1", "lab2"} {
+		s.run(t, other, "systemctl stop ingot-edge")
+	}
+	s.edgeIs(t, "the floating address moves to "+at, func(node string) bool { return node == at })
+	for _, other := range []string{"lab1", "lab2"} {
+		s.run(t, other, "systemctl start ingot-edge")
+		if said := s.run(t, other, "ip -o address show to "+floatingAddress); said != "" {
+			t.Errorf("%s has the floating address, too: %s", other, said)
+		}
+	}
+}
+
+// powerCutOfOne: the machine that holds the virtual address and the floating
+// one, and whose kubelet runs a pod, is gone without a word. It comes back by
+// itself. A controller has the virtual address itself, unless its API server is
+// not ready; so one whose API server is stopped is the one to ask.
 func (s *suite) powerCutOfOne(t *testing.T) {
 	const asks, gone, next = "lab1", "lab0", "lab2"
 	s.moves(t, asks, asks)
@@ -86,6 +118,7 @@ func (s *suite) powerCutOfOne(t *testing.T) {
 	s.client.nothingLost(t)
 	s.moves(t, asks, next)
 	s.run(t, asks, "systemctl start kube-apiserver")
+	s.edgeIs(t, "another has the floating address", func(node string) bool { return node != gone })
 	s.notReady(t, gone)
 	s.pods(t, asks, next)
 	if err := s.lab.StartMachine(t.Context(), gone, lab.Options{}); err != nil {

@@ -114,6 +114,20 @@ func must[T any](v T, err error) T {
 	return v
 }
 
+// floatingAddress moves between the nodes, which are all edges, on the wire that
+// they share. hook moves it.
+const (
+	floatingAddress = "192.0.2.100"
+	hook            = `#!/bin/sh
+set -eu
+link=$(ip -o address show to "$INGOT_NODE_ADDRESS" | cut -d ' ' -f 2)
+case $1 in
+take) ip address replace "$INGOT_FLOATING_ADDRESS/32" dev "$link" ;;
+release) ip address del "$INGOT_FLOATING_ADDRESS/32" dev "$link" 2>/dev/null || true ;;
+esac
+`
+)
+
 // made is what the tests work with: a baked cluster, another one's identities,
 // and Kubernetes' own client out of the image.
 type made struct {
@@ -139,8 +153,12 @@ func makeAll(t *testing.T) *made {
 		// its own defaults.
 		k8s["extraArgs"] = variant.Definition{"controllerManager": variant.Definition{"node-monitor-grace-period": "20s"}}
 		delete(def, "etcd")
+		def["edge"] = variant.Definition{"floatingAddress": floatingAddress, "hook": "hook"}
 	})
 	m.addons(t)
+	if err := os.WriteFile(m.cluster.Path("clusters", "lab", "hook"), []byte(hook), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	m.stranger = m.New(t, "stranger", "stranger", nil)
 	m.cluster.Bake(t, "raw,qcow2")
 	m.cluster.Ingot(t, "iso", "lab")
