@@ -140,8 +140,14 @@ func (s *suite) list(ctx context.Context, args ...string) ([]object, error) {
 	return out.Items, json.Unmarshal([]byte(said), &out)
 }
 
-// nodesAsDefined: versions and labels are those of the definition.
+// nodesAsDefined: versions and labels are those of the definition, and no unit
+// has failed.
 func (s *suite) nodesAsDefined(t *testing.T) {
+	for _, node := range nodes {
+		if failed := s.run(t, node, "systemctl list-units --failed --plain --no-legend"); failed != "" {
+			t.Errorf("%s: failed units:\n%s", node, failed)
+		}
+	}
 	zones := map[string]string{}
 	for i := range s.def.Nodes {
 		zones[s.def.Nodes[i].Name] = s.def.Nodes[i].Spec.Zone
