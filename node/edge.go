@@ -48,7 +48,7 @@ func (m Machine) edge(ctx context.Context, c call) int {
 	}
 	prefix := "floating address " + floating + ": "
 	edge.New(edge.Config{
-		Node: f.Name,
+		Node: f.Name, Now: m.Now,
 		Leases: lease{kubeapi.New(kubeapi.Config{
 			Root: c.root, Address: strings.TrimPrefix(f.API.LocalURL, "https://"), Credential: edgeCredential,
 		})},

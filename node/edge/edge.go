@@ -59,7 +59,8 @@ type Leases interface {
 
 // Config is what an edge works with.
 type Config struct {
-	Node   string // its name in the Lease
+	Node   string           // its name in the Lease
+	Now    func() time.Time // with the monotonic clock's reading, as time.Now has it
 	Leases Leases
 	// Healthy says why the node should get no traffic from outside, or nil.
 	Healthy func(ctx context.Context) error
@@ -92,7 +93,8 @@ type Elector struct {
 	retry   time.Time // when to try again to release
 	tried   bool      // whether releasing was tried and has failed since the last take
 	stop    bool      // whether the edge is to end
-	problem string    // of the hook's last run
+	problem string    // what the hook could not do
+	failed  string    // with what it was asked for
 	noted   *State
 	silent  bool // it was said that the API says nothing
 	refused bool // it was said that the API does not take the Lease
@@ -167,9 +169,9 @@ func (e *Elector) decide(ctx context.Context) bool {
 		e.Say("the API answers again")
 	}
 	e.silent = false
-	e.row.add(l, time.Now())
+	e.row.add(l, e.Now())
 	mine := l.Holder == e.Node
-	want := e.judge.verdict == good && !e.stop && !time.Now().Before(e.back)
+	want := e.judge.verdict == good && !e.stop && !e.Now().Before(e.back)
 	switch {
 	case mine && want:
 		e.hold(ctx, l)
@@ -209,14 +211,14 @@ func (e *Elector) put(ctx context.Context, l *kubeapi.Lease) bool {
 		return false
 	}
 	e.refused = false
-	e.row.add(after, time.Now())
+	e.row.add(after, e.Now())
 	return true
 }
 
 // acquire takes the Lease, and then the address. It reports whether it has the
 // Lease.
 func (e *Elector) acquire(ctx context.Context, l *kubeapi.Lease) bool {
-	next, now := *l, kubeapi.MicroTime(time.Now())
+	next, now := *l, kubeapi.MicroTime(e.Now())
 	next.Holder, next.Duration, next.Renewed, next.Acquired = e.Node, Duration, now, now
 	next.Transitions++
 	if !e.put(ctx, &next) {
@@ -232,7 +234,7 @@ func (e *Elector) acquire(ctx context.Context, l *kubeapi.Lease) bool {
 // hold renews the Lease, and has the address taken where it is not here yet.
 func (e *Elector) hold(ctx context.Context, l *kubeapi.Lease) {
 	next := *l
-	next.Duration, next.Renewed = Duration, kubeapi.MicroTime(time.Now())
+	next.Duration, next.Renewed = Duration, kubeapi.MicroTime(e.Now())
 	if e.put(ctx, &next) && e.has != here && e.job == nil {
 		e.start(Take)
 	}
@@ -249,7 +251,7 @@ func (e *Elector) leave(ctx context.Context, l *kubeapi.Lease) bool {
 		return false // of an earlier process: soon it is known what to do
 	}
 	next := *l
-	next.Renewed = kubeapi.MicroTime(time.Now())
+	next.Renewed = kubeapi.MicroTime(e.Now())
 	if e.job == nil && (e.has == away || e.tried) {
 		next.Holder = ""
 		gone := e.put(ctx, &next)
@@ -270,7 +272,7 @@ func (e *Elector) release() {
 	case e.job != nil && e.job.verb == Take:
 		e.job.lost = true
 		e.job.cancel()
-	case e.job == nil && e.has != away && !time.Now().Before(e.retry):
+	case e.job == nil && e.has != away && !e.Now().Before(e.retry):
 		e.start(Release)
 	}
 }
@@ -278,36 +280,38 @@ func (e *Elector) release() {
 // start runs the hook.
 func (e *Elector) start(verb string) {
 	if verb == Take {
-		e.tried = false
+		e.tried, e.retry = false, time.Time{}
 	}
 	e.has = unknown
 	ctx, cancel := context.WithTimeout(context.Background(), hookTime)
 	j := &job{verb: verb, cancel: cancel, done: make(chan error, 1)}
 	e.job = j
-	go func() { j.done <- e.Hook(ctx, verb) }()
+	go func() {
+		defer cancel()
+		j.done <- e.Hook(ctx, verb)
+	}()
 }
 
 // finish is what follows from a run of the hook.
 func (e *Elector) finish(err error) {
 	j := e.job
 	e.job = nil
-	j.cancel()
-	e.problem = ""
-	if err != nil {
-		e.problem = j.verb + ": " + err.Error()
+	if err != nil && !j.lost {
+		e.problem, e.failed = j.verb+": "+err.Error(), j.verb
+	} else if err == nil && (j.verb == Take || e.failed == Release) {
+		e.problem = "" // that it cannot be taken, no release mends
 	}
 	switch {
 	case j.verb == Take && err == nil:
 		e.has = here
 	case j.verb == Take && j.lost:
-		e.problem = ""
 	case j.verb == Take:
-		e.back = time.Now().Add(standBack)
+		e.back = e.Now().Add(standBack)
 		e.Say("the floating address cannot be taken, and is left to others for %v: %v", standBack, err)
 	case err == nil:
 		e.has = away
 	default:
-		e.tried, e.retry = true, time.Now().Add(again)
+		e.tried, e.retry = true, e.Now().Add(again)
 		e.Say("the floating address cannot be released: %v", err)
 	}
 }
@@ -319,10 +323,13 @@ func (e *Elector) ended() bool {
 
 // tell says who has the address, where it is not this node.
 func (e *Elector) tell(l *kubeapi.Lease) {
-	switch {
-	case l.Holder == "" || l.Holder == e.Node: // it comes, or goes, this moment
+	switch l.Holder {
+	case "", e.Node: // it comes, or goes, this moment
 		e.note("")
 	default:
+		if e.failed == Take && !e.Now().Before(e.back) {
+			e.problem = "" // it is not asked for here any more
+		}
 		e.Is("the floating address is at %s", l.Holder)
 		e.note(l.Holder)
 	}

@@ -19,7 +19,7 @@ const maxState = 1 << 20
 type State struct {
 	Here   bool   `json:"here"`             // the hook has taken it on this node
 	Holder string `json:"holder,omitempty"` // of the Lease, as far as it is known
-	// Problem is what the last run of the hook complained about.
+	// Problem is what the hook could not do, as long as it is wanted.
 	Problem string `json:"problem,omitempty"`
 }
 

@@ -69,7 +69,7 @@ func (m *machine) begin() {
 		m.said = append(m.said, fmt.Sprintf(format, args...))
 	}
 	e := edge.New(edge.Config{
-		Node: m.name, Leases: m, Healthy: m.healthy, Hook: m.hook, Say: say, Is: say,
+		Node: m.name, Now: time.Now, Leases: m, Healthy: m.healthy, Hook: m.hook, Say: say, Is: say,
 		Note: func(s edge.State) { m.mu.Lock(); m.state = s; m.mu.Unlock() },
 	})
 	go func() {
@@ -227,4 +227,18 @@ func (w *world) at(machines ...*machine) string {
 		}
 	}
 	return strings.Join(out, " ")
+}
+
+// says is the edge's last note.
+func (m *machine) says() edge.State {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.state
+}
+
+// holder is who stands in the Lease.
+func (w *world) holder() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lease.Holder
 }
