@@ -31,7 +31,7 @@ func TestCommandLine(t *testing.T) {
 		stdout, stderr string
 	}{
 		"":                        {2, "", "usage: ingot-node COMMAND"},
-		"identify":                {2, "", `ingot-node: unknown command "identify" (unpack, identity, etcd, status, health, wait, labels, addons, vip, version)`},
+		"identify":                {2, "", `ingot-node: unknown command "identify" (unpack, identity, etcd, status, health, wait, labels, addons, edge, vip, version)`},
 		"identity --json":         {2, "", "flag provided but not defined: -json"},
 		"identity now":            {2, "", `ingot-node: "now" is too much`},
 		"unpack a b":              {2, "", `ingot-node: "b" is too much`},
