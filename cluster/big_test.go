@@ -40,7 +40,7 @@ func TestLargeDefinition(t *testing.T) {
 	if len(c.Nodes) != 5000 || len(r.Problems) != 0 {
 		t.Errorf("%d nodes, problems %v", len(c.Nodes), r.Problems)
 	}
-	if took > 5*time.Second { // under half a second on an idle machine
+	if took > time.Minute { // half a second on an idle machine; what grows with the square takes longer on any
 		t.Errorf("loading %d bytes took %s", len(data), took)
 	}
 	t.Logf("%d bytes in %s", len(data), took)

@@ -207,7 +207,7 @@ func TestReadLimits(t *testing.T) {
 			}
 			start := time.Now()
 			mustRefuse(t, image, test.want)
-			if took := time.Since(start); took > 5*time.Second {
+			if took := time.Since(start); took > 30*time.Second {
 				t.Errorf("took %s", took)
 			}
 		})
