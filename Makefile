@@ -23,7 +23,7 @@ export INGOT_TEST_REQUIRE ?= $(if $(filter 0,$(shell id -u)),1,tools)
 COMMIT := $(shell git rev-parse --verify --quiet HEAD 2>/dev/null)
 VERSION ?= $(or $(if $(COMMIT),$(shell git describe --tags --always --dirty 2>/dev/null)),dev)
 BUILDVCS := -buildvcs=$(if $(COMMIT),auto,false)
-LDFLAGS := -s -w -X github.com/ingot-k8s/ingot/internal/cli.Version=$(VERSION)
+LDFLAGS := -s -w -X github.com/ingot-k8s/ingot/internal/cli.Version=$(VERSION) -X github.com/ingot-k8s/ingot/internal/packerplugin.Version=$(VERSION)
 
 # The program inside images, which ingot carries within itself. What does not
 # change it does not change images: no version is written into it.
@@ -33,6 +33,12 @@ NODE_PROGRAM := internal/nodeprogram/program/ingot-node
 GO_VERSION := $(shell go env GOVERSION 2>/dev/null)
 GOLANGCI_VERSION := $(shell awk '$$1 == "github.com/golangci/golangci-lint/v2" { print $$2 }' tools/go.mod)
 GOLANGCI := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)-$(GO_VERSION)
+
+# Packer itself is no part of Ingot: who has one uses that, and tests build the
+# one that they are written for.
+PACKER_VERSION := $(shell awk '$$1 == "github.com/hashicorp/packer" { print $$2 }' tools/packer/go.mod)
+PINNED_PACKER := $(CACHE)/packer-$(PACKER_VERSION)-$(GO_VERSION)
+PACKER ?= $(or $(shell command -v packer),$(PINNED_PACKER))
 
 ##- use it
 
@@ -55,6 +61,18 @@ $(NODE_PROGRAM):
 images: setup-bake build ## Make all for CLUSTER=prod into out/: the image, and the identity of every node
 	bin/ingot iso '$(CLUSTER)'
 	bin/ingot images '$(CLUSTER)'
+
+.PHONY: plugin
+plugin: $(NODE_PROGRAM) ## Build bin/packer-plugin-ingot, the plugin for Packer
+	CGO_ENABLED=0 go build -trimpath $(BUILDVCS) -ldflags '$(LDFLAGS)' -o bin/packer-plugin-ingot ./cmd/packer-plugin-ingot
+
+.PHONY: packer
+packer: export PACKER_PLUGIN_PATH := $(CURDIR)/bin/packer-plugins
+packer: export CHECKPOINT_DISABLE := 1
+packer: setup-bake plugin $(PACKER) ## Bake CLUSTER=prod by Packer, from clusters/prod/prod.pkr.hcl; PACKER=path, else that in PATH, else one is built
+	'$(PACKER)' plugins install --path bin/packer-plugin-ingot github.com/ingot-k8s/ingot
+	'$(PACKER)' init 'clusters/$(CLUSTER)/$(CLUSTER).pkr.hcl'
+	'$(PACKER)' build 'clusters/$(CLUSTER)/$(CLUSTER).pkr.hcl'
 
 .PHONY: lab
 lab: CLUSTER := lab
@@ -88,8 +106,8 @@ test: setup vet ## Run all tests, against the real programs; as root none is ski
 	go test ./...
 
 .PHONY: e2e
-e2e: setup setup-bake build ## Bake images, spoil bakes, boot images in QEMU: 15 to 30 minutes without KVM; RUN=TestIgnition/Life, RUN=TestBake/Killed
-	INGOT_E2E_DIR='$(CACHE)/e2e' go test -count=1 -v -timeout 90m -p 1 -parallel 2 -run '$(RUN)' ./e2e/bake ./e2e/boot
+e2e: setup setup-bake build $(PINNED_PACKER) ## Bake images, spoil bakes, bake by Packer, boot images in QEMU: 20 to 40 minutes without KVM; RUN=TestIgnition/Life, RUN=TestBake/Killed
+	INGOT_E2E_DIR='$(CACHE)/e2e' INGOT_TEST_PACKER='$(PINNED_PACKER)' go test -count=1 -v -timeout 90m -p 1 -parallel 2 -run '$(RUN)' ./e2e/bake ./e2e/packer ./e2e/boot
 
 .PHONY: e2e-cluster
 e2e-cluster: setup setup-bake build ## Bring up a cluster of three machines in QEMU and break it, step by step
@@ -154,4 +172,9 @@ golangci: $(GOLANGCI) ## Run golangci-lint, built on first use
 $(CACHE)/golangci-lint-%:
 	@mkdir -p '$(CACHE)'
 	CGO_ENABLED=0 go -C tools build -trimpath -buildvcs=false -ldflags '-s -w' -o '$@.part' github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@mv '$@.part' '$@'
+
+$(PINNED_PACKER):
+	@mkdir -p '$(CACHE)'
+	CGO_ENABLED=0 go -C tools/packer build -trimpath -buildvcs=false -ldflags '-s -w' -o '$@.part' github.com/hashicorp/packer
 	@mv '$@.part' '$@'

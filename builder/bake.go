@@ -130,7 +130,7 @@ func (b *bake) write(ctx context.Context, s *sealed) (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := o.addText(sumsFile, sums(o.list())); err != nil {
+	if err := o.addText(SumsFile, sums(o.list())); err != nil {
 		return nil, err
 	}
 	data, err := m.Encode()
