@@ -63,7 +63,7 @@ func (b *bake) fill(ctx context.Context, s *sealed) error {
 	work, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	b.stop = stop
-	b.base = sync.OnceValues(func() (*step.Result, error) { return b.makeBase(work, p) })
+	b.base = sync.OnceValues(func() (*step.Result, error) { return b.makeTree(work, p) })
 	for i := range p.programs {
 		program := &p.programs[i]
 		program.make = sync.OnceValues(func() (*step.Result, error) { return b.makeProgram(work, *program) })
