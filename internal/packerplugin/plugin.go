@@ -8,6 +8,9 @@ import (
 
 	"github.com/hashicorp/packer-plugin-sdk/plugin"
 	"github.com/hashicorp/packer-plugin-sdk/version"
+	"github.com/ingot-k8s/ingot/internal/packerplugin/component"
+	"github.com/ingot-k8s/ingot/internal/packerplugin/definition"
+	"github.com/ingot-k8s/ingot/internal/packerplugin/format"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/image"
 )
 
@@ -19,6 +22,13 @@ func Set() *plugin.Set {
 	set := plugin.NewSet()
 	set.SetVersion(version.NewRawVersion(release(Version)))
 	set.RegisterBuilder("image", &image.Builder{Version: Version})
+	set.RegisterDatasource("cluster", new(definition.Source))
+	for _, name := range append(component.Names(), component.All) {
+		set.RegisterProvisioner(name, &component.Provisioner{Name: name, Version: Version})
+	}
+	for _, f := range format.Formats() {
+		set.RegisterPostProcessor(format.Name(f), &format.Processor{Format: f})
+	}
 	return set
 }
 

@@ -14,14 +14,19 @@ import (
 // BuilderID says whose artifacts these are.
 const BuilderID = "ingot.image"
 
-// StateManifest is the name under which an artifact has the path of the
-// manifest beside its files.
-const StateManifest = "manifest"
+// Names under which an artifact has the path of the manifest beside its files,
+// and that of the definition that it was baked from.
+const (
+	StateManifest   = "manifest"
+	StateDefinition = "definition"
+)
 
 // Artifact is a baked image in all its formats.
 type Artifact struct {
 	Dir      string // with the manifest and what it names
 	Manifest *builder.Manifest
+
+	definition string // file
 }
 
 var _ packersdk.Artifact = (*Artifact)(nil)
@@ -58,6 +63,8 @@ func (a *Artifact) State(name string) any {
 	switch name {
 	case StateManifest:
 		return filepath.Join(a.Dir, builder.ManifestFile)
+	case StateDefinition:
+		return a.definition
 	case registry.ArtifactStateURI:
 		return a.registered()
 	}

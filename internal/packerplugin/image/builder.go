@@ -4,6 +4,7 @@ package image
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/hashicorp/hcl/v2/hcldec"
@@ -12,6 +13,7 @@ import (
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/internal/bakery"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/definition"
+	"github.com/ingot-k8s/ingot/internal/packerplugin/show"
 	"github.com/ingot-k8s/ingot/pki"
 )
 
@@ -36,7 +38,7 @@ func (b *Builder) Prepare(raw ...any) (variables, warnings []string, err error) 
 }
 
 // Run implements packersdk.Builder.
-func (b *Builder) Run(ctx context.Context, ui packersdk.Ui, _ packersdk.Hook) (packersdk.Artifact, error) {
+func (b *Builder) Run(ctx context.Context, ui packersdk.Ui, hook packersdk.Hook) (packersdk.Artifact, error) {
 	place, err := b.place(ui)
 	if err != nil {
 		return nil, definition.Explained(err)
@@ -54,26 +56,36 @@ func (b *Builder) Run(ctx context.Context, ui packersdk.Ui, _ packersdk.Hook) (p
 	}
 	defer func() { _ = cfg.Store.Close() }() // it only unlocks
 	cfg.Formats = b.formats
-	result, err := builder.Bake(ctx, *cfg)
+	made, err := b.bake(ctx, ui, hook, cfg)
 	if err != nil {
 		return nil, definition.Explained(err)
 	}
-	return &Artifact{Dir: cfg.Dir, Manifest: result.Manifest}, nil
+	return made, nil
+}
+
+// bake lets provisioners change the base, and bakes.
+func (b *Builder) bake(ctx context.Context, ui packersdk.Ui, hook packersdk.Hook, cfg *builder.Config) (made *Artifact, err error) {
+	s := &shop{cfg: cfg, ui: ui}
+	defer func() { err = errors.Join(err, s.close()) }()
+	if err := s.provision(ctx, hook, b.config.PackerOnError); err != nil {
+		return nil, err
+	}
+	result, err := builder.Bake(ctx, *cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Artifact{Dir: cfg.Dir, Manifest: result.Manifest, definition: b.cluster.File}, nil
 }
 
 // place is where the cluster is baked.
 func (b *Builder) place(ui packersdk.Ui) (*bakery.Bakery, error) {
-	store, err := pki.Open(b.cluster, pki.Options{IdentityFile: b.config.IdentityFile, Log: logger(ui)})
+	store, err := pki.Open(b.cluster, pki.Options{IdentityFile: b.config.IdentityFile, Log: show.Logger(ui)})
 	if err != nil {
 		return nil, err
 	}
 	return &bakery.Bakery{
 		Cluster: b.cluster, Keys: store, Dir: b.config.OutputDirectory, Version: b.Version, Offline: b.config.Offline,
-		Progress: &progress{ui: ui}, Warn: func(message string) { ui.Say("warning: " + message) }, Say: ui.Say,
-		Ensure: func(ctx context.Context) error {
-			_, err := store.Ensure(ctx, pki.EnsureOptions{Progress: func(c pki.Change) { ui.Say(c.String()) }})
-			return err
-		},
-		Now: time.Now,
+		Progress: show.Progress(ui), Warn: func(message string) { ui.Say("warning: " + message) }, Say: ui.Say,
+		Ensure: func(ctx context.Context) error { return show.Ensure(ctx, ui, store) }, Now: time.Now,
 	}, nil
 }
