@@ -11,6 +11,7 @@ import (
 	"github.com/ingot-k8s/ingot/builder/step"
 	"github.com/ingot-k8s/ingot/builder/workshop"
 	"github.com/ingot-k8s/ingot/internal/atomicfile"
+	"github.com/ingot-k8s/ingot/provisioners"
 	"github.com/ingot-k8s/ingot/provisioners/layer"
 )
 
@@ -87,9 +88,17 @@ func (b *bake) makeTree(ctx context.Context, p *plan) (*step.Result, error) {
 
 // hidden refuses changes that nobody would see, because a layer of the
 // definition lies over them.
-func (b *bake) hidden(entries []layer.Entry) error {
+func (b *bake) hidden() error {
 	if b.changed() == "" {
 		return nil
+	}
+	layers, err := provisioners.All(b.Cluster, b.Public)
+	if err != nil {
+		return err
+	}
+	entries, err := layer.Merge(layers...)
+	if err != nil {
+		return err
 	}
 	var wrong []error
 	for _, e := range entries {

@@ -36,9 +36,6 @@ func (b *bake) cluster(ctx context.Context, s *sealed, p *plan) error {
 		if err != nil {
 			return err
 		}
-		if err := b.hidden(entries); err != nil {
-			return err
-		}
 		users, err := layer.Users(layers...)
 		if err != nil {
 			return err

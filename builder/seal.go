@@ -59,6 +59,9 @@ func (b *bake) fill(ctx context.Context, s *sealed) error {
 	if err != nil {
 		return err
 	}
+	if err := b.hidden(); err != nil {
+		return err
+	}
 	// The first step that fails ends the others, whoever waits for them.
 	work, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
