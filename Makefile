@@ -121,9 +121,9 @@ fuzz: ## Run every fuzz target for FUZZTIME=10s each
 	scripts/fuzz.sh '$(FUZZTIME)'
 
 .PHONY: bench
-bench: setup setup-bake build ## Measure the generator with NODES=1000 and the bake beside their peers; then the benchmarks that match BENCH=.
+bench: setup setup-bake build plugin $(PINNED_PACKER) ## Measure the generator with NODES=1000 and the bake beside their peers; then the benchmarks that match BENCH=.
 	go run ./internal/bench -nodes '$(NODES)'
-	go run ./internal/bench/bake
+	go run ./internal/bench/bake -packer '$(PINNED_PACKER)'
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m ./...
 
 .PHONY: vuln
