@@ -69,7 +69,7 @@ func config() Config {
 func debian() *fixed {
 	return &fixed{answers: map[string]string{
 		"cat /etc/os-release": "ID=debian\nVERSION_ID=\"12\"\n", "uname -m": "x86_64\n",
-		"dpkg-query": "kmod installed\nabsent installed\nold config-files\n", "systemd-sysusers -": "", "tar": "",
+		"dpkg-query": "kmod installed\nabsent installed\nold config-files\n", "systemd-sysusers -": "", "tar": "", "find /run": "",
 	}}
 }
 
@@ -117,6 +117,7 @@ func TestRefused(t *testing.T) {
 		"processor":    {func(f *fixed) { f.answers["uname -m"] = "aarch64\n" }, `architecture "aarch64" (x86_64)`},
 		"no system":    {func(f *fixed) { delete(f.answers, "cat /etc/os-release") }, "asking the machine what it runs: cat: not here"},
 		"no packages":  {func(f *fixed) { f.answers["dpkg-query"] = "kmod installed\n" }, "installing packages: env: not here"},
+		"no units":     {func(f *fixed) { f.answers["find /run"] = "/run/systemd/system\n" }, "reading new units: systemctl: not here"},
 		"not the same": {func(f *fixed) { delete(f.answers, "tar"); f.answers["tar --extract"] = "" }, "checking the result: tar: not here"},
 	} {
 		t.Run(name, func(t *testing.T) {

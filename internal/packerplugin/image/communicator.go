@@ -30,7 +30,9 @@ func (c *communicator) Start(_ context.Context, cmd *packersdk.RemoteCmd) error 
 	if err != nil {
 		return err
 	}
+	c.shop.runs.Add(1)
 	go func() {
+		defer c.shop.runs.Done()
 		err := w.Run(c.ctx, workshop.Streams{In: cmd.Stdin, Out: cmd.Stdout, Err: cmd.Stderr}, "/bin/sh", "-c", cmd.Command)
 		cmd.SetExited(status(err))
 	}()

@@ -22,6 +22,7 @@ type shop struct {
 	work *workshop.Workshop
 	base *os.File
 	kept bool
+	runs sync.WaitGroup // programs in the tree
 }
 
 // open gives the workshop.
@@ -43,7 +44,10 @@ func (s *shop) provision(ctx context.Context, hook packersdk.Hook, onError strin
 	comm := &communicator{ctx: ctx, shop: s}
 	data := map[string]any{"ID": s.cfg.Cluster.Def.Name, "ConnType": "ingot", "User": "root"}
 	if err := hook.Run(ctx, packersdk.HookProvision, s.ui, comm, data); err != nil {
-		return errors.Join(err, s.afterError(ctx, hook, comm, data, onError))
+		if ctx.Err() == nil { // else there is no time for more
+			err = errors.Join(err, s.afterError(ctx, hook, comm, data, onError))
+		}
+		return err
 	}
 	if s.work == nil {
 		return ctx.Err()
@@ -61,9 +65,6 @@ func (s *shop) provision(ctx context.Context, hook packersdk.Hook, onError strin
 // template's own clean-up, and with -on-error=abort, or where the person at the
 // terminal says so, the tree is left to be looked at.
 func (s *shop) afterError(ctx context.Context, hook packersdk.Hook, comm packersdk.Communicator, data any, onError string) error {
-	if ctx.Err() != nil {
-		return nil
-	}
 	err := hook.Run(ctx, packersdk.HookCleanupProvision, s.ui, comm, data)
 	if onError == "ask" {
 		answer, asked := s.ui.Ask("[c] Clean up and exit, [a] abort without cleanup?")
@@ -83,6 +84,7 @@ func (s *shop) close() error {
 	if s.work == nil {
 		return nil
 	}
+	s.runs.Wait()
 	err := s.base.Close() // nothing was written
 	if !s.kept {
 		err = s.work.Close()
