@@ -27,7 +27,7 @@ export INGOT_TEST_REQUIRE ?= $(if $(filter 0,$(shell id -u)),1,tools)
 COMMIT := $(shell git rev-parse --verify --quiet HEAD 2>/dev/null)
 VERSION ?= $(or $(if $(COMMIT),$(shell git describe --tags --always --dirty 2>/dev/null)),dev)
 BUILDVCS := -buildvcs=$(if $(COMMIT),auto,false)
-LDFLAGS := -s -w -X github.com/ingot-k8s/ingot/internal/cli.Version=$(VERSION)
+LDFLAGS := -s -w -X github.com/ingot-k8s/ingot/internal/cli.Version=$(VERSION) -X github.com/ingot-k8s/ingot/internal/packerplugin.Version=$(VERSION)
 
 # The program inside images, which ingot carries within itself. What does not
 # change it does not change images: no version is written into it.
@@ -37,6 +37,12 @@ NODE_PROGRAM := internal/nodeprogram/program/ingot-node
 GO_VERSION := $(shell go env GOVERSION 2>/dev/null)
 GOLANGCI_VERSION := $(shell awk '$$1 == "github.com/golangci/golangci-lint/v2" { print $$2 }' tools/go.mod)
 GOLANGCI := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)-$(GO_VERSION)
+
+# Packer itself is no part of Ingot: who has one uses that, and tests build the
+# one that they are written for.
+PACKER_VERSION := $(shell awk '$$1 == "github.com/hashicorp/packer" { print $$2 }' tools/packer/go.mod)
+PINNED_PACKER := $(CACHE)/packer-$(PACKER_VERSION)-$(GO_VERSION)
+PACKER ?= $(or $(shell command -v packer),$(PINNED_PACKER))
 
 ##- use it
 
@@ -59,6 +65,18 @@ $(NODE_PROGRAM):
 images: setup-bake build ## Make all for CLUSTER=prod into out/: the image, and the identity of every node
 	bin/ingot iso '$(CLUSTER)'
 	bin/ingot images '$(CLUSTER)'
+
+.PHONY: plugin
+plugin: $(NODE_PROGRAM) ## Build bin/packer-plugin-ingot, the plugin for Packer
+	CGO_ENABLED=0 go build -trimpath $(BUILDVCS) -ldflags '$(LDFLAGS)' -o bin/packer-plugin-ingot ./cmd/packer-plugin-ingot
+
+.PHONY: packer
+packer: export PACKER_PLUGIN_PATH := $(CURDIR)/bin/packer-plugins
+packer: export CHECKPOINT_DISABLE := 1
+packer: setup-bake plugin $(PACKER) ## Bake CLUSTER=prod by Packer, from clusters/prod/prod.pkr.hcl; PACKER=path, else that in PATH, else one is built
+	'$(PACKER)' plugins install --path bin/packer-plugin-ingot github.com/ingot-k8s/ingot
+	'$(PACKER)' init 'clusters/$(CLUSTER)/$(CLUSTER).pkr.hcl'
+	'$(PACKER)' build 'clusters/$(CLUSTER)/$(CLUSTER).pkr.hcl'
 
 .PHONY: lab
 lab: CLUSTER := lab
@@ -92,11 +110,15 @@ test: setup vet ## Run all tests, against the real programs; as root none is ski
 	go test ./...
 
 .PHONY: e2e
-e2e: e2e-bake e2e-boot e2e-cluster ## Bake, boot, and break a cluster, for real: an hour or more without KVM
+e2e: e2e-bake e2e-packer e2e-boot e2e-cluster ## Bake, boot, and break a cluster, for real: an hour or more without KVM
 
 .PHONY: e2e-bake
 e2e-bake: setup setup-bake build ## Bake images, and spoil bakes in every way; RUN=TestBake/Killed does one thing
 	$(E2E) -timeout 60m -run '$(RUN)' ./e2e/bake
+
+.PHONY: e2e-packer
+e2e-packer: setup setup-bake build $(PINNED_PACKER) ## Run the real Packer with the plugin; RUN=TestPacker/Same does one thing
+	INGOT_TEST_PACKER='$(PINNED_PACKER)' $(E2E) -timeout 60m -run '$(RUN)' ./e2e/packer
 
 .PHONY: e2e-boot
 e2e-boot: setup setup-bake build ## Boot images in QEMU, two machines at once; RUN=TestIgnition/Life does one thing
@@ -114,9 +136,9 @@ fuzz: ## Run every fuzz target for FUZZTIME=10s each
 	scripts/fuzz.sh '$(FUZZTIME)'
 
 .PHONY: bench
-bench: setup setup-bake build ## Measure the generator with NODES=1000 and the bake beside their peers; then the benchmarks that match BENCH=.
+bench: setup setup-bake build plugin $(PINNED_PACKER) ## Measure the generator with NODES=1000 and the bake beside their peers; then the benchmarks that match BENCH=.
 	go run ./internal/bench -nodes '$(NODES)'
-	go run ./internal/bench/bake
+	go run ./internal/bench/bake -packer '$(PINNED_PACKER)'
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m ./...
 
 .PHONY: vuln
@@ -165,4 +187,9 @@ golangci: $(GOLANGCI) ## Run golangci-lint, built on first use
 $(CACHE)/golangci-lint-%:
 	@mkdir -p '$(CACHE)'
 	CGO_ENABLED=0 go -C tools build -trimpath -buildvcs=false -ldflags '-s -w' -o '$@.part' github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@mv '$@.part' '$@'
+
+$(PINNED_PACKER):
+	@mkdir -p '$(CACHE)'
+	CGO_ENABLED=0 go -C tools/packer build -trimpath -buildvcs=false -ldflags '-s -w' -o '$@.part' github.com/hashicorp/packer
 	@mv '$@.part' '$@'

@@ -14,6 +14,7 @@ import (
 	"github.com/ingot-k8s/ingot/builder/lock"
 	"github.com/ingot-k8s/ingot/builder/preflight"
 	"github.com/ingot-k8s/ingot/builder/step"
+	"github.com/ingot-k8s/ingot/builder/workshop"
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/internal/run"
 	"github.com/ingot-k8s/ingot/pki"
@@ -27,7 +28,9 @@ type Config struct {
 	Secrets []pki.Secret // to be found nowhere in the image
 	Traces  leak.Traces  // of this machine, likewise
 	Program []byte       // ingot-node
-	Version string       // of ingot, for the bill of materials
+	// Changes are what others did to the base in a workshop; nil for none.
+	Changes *workshop.Changes
+	Version string // of ingot, for the bill of materials
 
 	Formats []Format // none means those of the targets
 	Dir     string   // for the images; made if need be
@@ -130,7 +133,7 @@ func (b *bake) write(ctx context.Context, s *sealed) (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := o.addText(sumsFile, sums(o.list())); err != nil {
+	if err := o.addText(SumsFile, sums(o.list())); err != nil {
 		return nil, err
 	}
 	data, err := m.Encode()
@@ -179,7 +182,7 @@ func (b *bake) inputs() (*Inputs, error) {
 		}
 	}
 	return &Inputs{
-		Tools:      tools,
+		Tools: tools, Changes: b.changed(),
 		Definition: definition, Lock: sum(b.Lock.Encode()), PKI: sum(public), Program: sum(b.Program),
 	}, nil
 }

@@ -47,6 +47,7 @@ type Inputs struct {
 	Lock       string `json:"lock"`
 	PKI        string `json:"publicPKI"`
 	Program    string `json:"ingotNode"`
+	Changes    string `json:"changes,omitempty"` // to the base by others, such as Packer's provisioners
 	// Tools are programs of the machine that baked, of which other versions
 	// make other bytes.
 	Tools map[string]string `json:"tools"`

@@ -142,9 +142,9 @@ func TestSums(t *testing.T) {
 		write(t, filepath.Join(dir, name), "content of "+name)
 		files = append(files, Output{Name: name, SHA256: sum([]byte("content of " + name))})
 	}
-	write(t, filepath.Join(dir, sumsFile), string(sums(files)))
+	write(t, filepath.Join(dir, SumsFile), string(sums(files)))
 	check := func() (string, error) {
-		cmd := exec.Command(need.Tool(t, "sha256sum"), "--strict", "-c", sumsFile)
+		cmd := exec.Command(need.Tool(t, "sha256sum"), "--strict", "-c", SumsFile)
 		cmd.Dir = dir
 		out, err := cmd.CombinedOutput()
 		return string(out), err

@@ -18,9 +18,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Names of files beside the images.
+// SumsFile has the checksums of an image's files, as sha256sum -c takes them.
+const SumsFile = "SHA256SUMS"
+
+// Names of other files beside the images.
 const (
-	sumsFile  = "SHA256SUMS"
 	sbomFile  = "sbom.spdx.json"
 	filesFile = "files.json" // what both file systems have, for comparisons
 	latest    = "latest"     // link to the newest image; with a format's suffix to that one

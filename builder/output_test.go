@@ -79,7 +79,7 @@ func TestOutputs(t *testing.T) {
 	if err := b.images(t.Context(), o, disk, Formats()); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.addText(sumsFile, []byte("sums")); err != nil {
+	if err := o.addText(SumsFile, []byte("sums")); err != nil {
 		t.Fatal(err)
 	}
 	unseen()

@@ -13,6 +13,7 @@ import (
 // without a look at what it was made of.
 type plan struct {
 	base       step.Step
+	tree       step.Step // the base with what others changed, which all else is made of; the base itself where that is nothing
 	start      step.Step
 	root       step.Step
 	programs   []program
@@ -40,7 +41,8 @@ func (b *bake) plan() (*plan, error) {
 		return nil, err
 	}
 	p.base = step.Step{Name: "base", Inputs: append(inputs, strap)}
-	p.start = step.Step{Name: "kernel and initrd", Inputs: []string{p.base.Key(), source("initrd", "boot"), fmt.Sprint(b.network())}}
+	p.tree = b.changedBase(p.base)
+	p.start = step.Step{Name: "kernel and initrd", Inputs: []string{p.tree.Key(), source("initrd", "boot"), fmt.Sprint(b.network())}}
 	for _, d := range b.Lock.Debian.Boot {
 		p.start.Inputs = append(p.start.Inputs, d.SHA256)
 	}
@@ -60,7 +62,7 @@ func (b *bake) plan() (*plan, error) {
 		[]string{source("ociimage"), b.Lock.Toolchain}, b.Cluster.Def.Image.Preload...)}
 
 	p.bill = step.Step{Name: "bill of materials", Inputs: []string{
-		p.base.Key(), sum(b.Lock.Encode()), sum(b.Program), b.Version, source("sbom"),
+		p.tree.Key(), sum(b.Lock.Encode()), sum(b.Program), b.Version, source("sbom"),
 	}}
 
 	pack, err := b.tool(packer)
@@ -68,7 +70,7 @@ func (b *bake) plan() (*plan, error) {
 		return nil, err
 	}
 	p.root = step.Step{Name: "root", Inputs: []string{
-		p.base.Key(), p.containers.Key(), sum(b.Program), source("tree", "boot"), pack, date(b),
+		p.tree.Key(), p.containers.Key(), sum(b.Program), source("tree", "boot"), pack, date(b),
 	}}
 	for _, program := range p.programs {
 		p.root.Inputs = append(p.root.Inputs, program.step.Key())

@@ -59,11 +59,14 @@ func (b *bake) fill(ctx context.Context, s *sealed) error {
 	if err != nil {
 		return err
 	}
+	if err := b.hidden(); err != nil {
+		return err
+	}
 	// The first step that fails ends the others, whoever waits for them.
 	work, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	b.stop = stop
-	b.base = sync.OnceValues(func() (*step.Result, error) { return b.makeBase(work, p) })
+	b.base = sync.OnceValues(func() (*step.Result, error) { return b.makeTree(work, p) })
 	for i := range p.programs {
 		program := &p.programs[i]
 		program.make = sync.OnceValues(func() (*step.Result, error) { return b.makeProgram(work, *program) })

@@ -11,7 +11,7 @@ import (
 // code has the source of the packages whose steps are cached: another source
 // may make other files of the same inputs, so it is one of the inputs.
 //
-//go:embed base initrd tree boot ociimage sbom
+//go:embed base initrd tree boot ociimage sbom workshop
 var code embed.FS
 
 // source is the SHA-256 of packages below builder/, in hexadecimal.

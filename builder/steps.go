@@ -19,7 +19,6 @@ import (
 	"github.com/ingot-k8s/ingot/builder/step"
 	"github.com/ingot-k8s/ingot/builder/tree"
 	"github.com/ingot-k8s/ingot/internal/atomicfile"
-	"github.com/ingot-k8s/ingot/internal/nodeprogram"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -163,9 +162,7 @@ func (b *bake) root(ctx context.Context, p *plan) (*step.Result, error) {
 			return err
 		}
 		defer func() { _ = f.Close() }() // nothing was written
-		extra := append(append(programs, containers...), tree.Extra{
-			Path: nodeprogram.Path, Mode: nodeprogram.Mode, Size: int64(len(b.Program)), Open: memory(b.Program),
-		}, tree.Extra{Path: "/usr/sbin/ingot-node", Target: nodeprogram.Path})
+		extra := slices.Concat(programs, containers, b.nodeProgram())
 		gate := b.gate(ctx, b.Secrets)
 		_, _, err = b.pack(ctx, dir, tree.RootSquash(b.Lock.Date, b.path), gate, func(w io.Writer) (*tree.Index, error) {
 			return tree.Root(ctx, w, tree.RootOptions{Base: f, Extra: extra, Date: b.Lock.Date})

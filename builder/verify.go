@@ -92,6 +92,7 @@ func (i Inputs) others(now *Inputs) []string {
 	for _, in := range []struct{ name, was, is string }{
 		{"the definition", i.Definition, now.Definition}, {"the lock", i.Lock, now.Lock},
 		{"the public part of the PKI", i.PKI, now.PKI}, {"the program ingot-node", i.Program, now.Program},
+		{"what others changed in the base", i.Changes, now.Changes},
 	} {
 		if in.was != in.is {
 			out = append(out, in.name)

@@ -23,6 +23,14 @@ import (
 	"github.com/ingot-k8s/ingot/provisioners/tinc"
 )
 
+// Names lists the components whose layers [All] gives, in the same order.
+func Names() []string {
+	return []string{
+		"system", "identity", "tinc", "dns", "apiendpoint", "etcd", "controlplane", "containerd", "kubelet", "proxy",
+		"nodeexporter", "nodecare", "extras",
+	}
+}
+
 // All lists the layers of the cluster's image, from the system up to what the
 // definition itself brings. No two of them have the same path. The error lists
 // all that is wrong.

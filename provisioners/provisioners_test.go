@@ -257,3 +257,13 @@ func TestAllRefuses(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestNames(t *testing.T) {
+	var names []string
+	for _, l := range all(t, load(t, clusters[0])) {
+		names = append(names, l.Name)
+	}
+	if got := provisioners.Names(); !slices.Equal(got, names) {
+		t.Errorf("the names are %q, the layers %q", got, names)
+	}
+}

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/ingot-k8s/ingot/builder/fetch"
 	"github.com/ingot-k8s/ingot/builder/step"
 	"github.com/ingot-k8s/ingot/cluster"
+	"github.com/ingot-k8s/ingot/internal/bakery"
 	"github.com/spf13/cobra"
 )
 
@@ -24,14 +24,6 @@ func (a *app) cacheCommand() *cobra.Command {
 	return cmd
 }
 
-func openCache() (*fetch.Cache, error) {
-	dir, err := fetch.DefaultDir()
-	if err != nil {
-		return nil, err
-	}
-	return fetch.OpenCache(dir)
-}
-
 func (a *app) cacheListCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -39,7 +31,7 @@ func (a *app) cacheListCommand() *cobra.Command {
 		Short: "List what is in the cache, the most recently used first",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			cache, err := openCache()
+			cache, err := bakery.OpenCache()
 			if err != nil {
 				return err
 			}
@@ -83,7 +75,7 @@ func (a *app) cachePruneCommand() *cobra.Command {
 			if all {
 				d = 0
 			}
-			cache, err := openCache()
+			cache, err := bakery.OpenCache()
 			if err != nil {
 				return err
 			}

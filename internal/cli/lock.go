@@ -4,17 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/ingot-k8s/ingot/builder/component"
 	"github.com/ingot-k8s/ingot/builder/lock"
 	"github.com/ingot-k8s/ingot/cluster"
+	"github.com/ingot-k8s/ingot/internal/bakery"
 	"github.com/ingot-k8s/ingot/internal/diag"
-	"github.com/ingot-k8s/ingot/internal/epoch"
-	"github.com/ingot-k8s/ingot/internal/run"
 	"github.com/spf13/cobra"
 )
 
@@ -88,17 +84,8 @@ func (a *app) lock(ctx context.Context, name string, packages []string, f lockFl
 // makeLock finds today's versions of what the old lock has not, and of what is
 // to be updated.
 func (a *app) makeLock(ctx context.Context, c *cluster.Cluster, old *lock.Lock, update bool, names []string) (*lock.Lock, error) {
-	said := ""
-	made, err := lock.Make(ctx, c, lock.Options{
-		Runner: run.Exec{}, Environ: os.Environ(), Old: old,
-		Clock:     func(archive time.Time) (time.Time, error) { return epoch.FromEnv(os.LookupEnv, archive) },
-		UpdateAll: update && len(names) == 0, Update: names,
-		Programs: component.Resolver(c, component.Config{Runner: run.Exec{}, Environ: os.Environ(), Progress: func(p component.Progress) {
-			if text := p.String(); text != said {
-				a.say("%s", text)
-				said = text
-			}
-		}}),
+	made, err := bakery.MakeLock(ctx, c, bakery.LockOptions{
+		Old: old, Update: update, Names: names, Say: func(message string) { a.say("%s", message) },
 	})
 	if err != nil {
 		return nil, a.lockError(err)
@@ -133,10 +120,7 @@ func (a *app) printLock(r lockResult, first, asJSON bool) error {
 
 // oldLock reads the lock that is there, or gives nil.
 func (a *app) oldLock(c *cluster.Cluster) (*lock.Lock, error) {
-	old, err := lock.Load(c.Dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	old, err := bakery.ReadLock(c)
 	if err != nil {
 		return nil, a.lockError(err)
 	}
@@ -151,6 +135,11 @@ func (a *app) lockError(err error) error {
 			return fmt.Errorf("writing problems: %w", werr)
 		}
 	}
+	return advised(err)
+}
+
+// advised adds the advice that an error has.
+func advised(err error) error {
 	var advice interface{ Hint() string }
 	if errors.As(err, &advice) {
 		return withHint(err, "%s", advice.Hint())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ingot-k8s/ingot/builder"
 	"github.com/ingot-k8s/ingot/builder/lock"
+	"github.com/ingot-k8s/ingot/internal/bakery"
 	"github.com/spf13/cobra"
 )
 
@@ -74,13 +75,13 @@ func (a *app) secondBake(ctx context.Context, m *builder.Manifest, dir string, o
 	if locked == nil {
 		return nil, withHint(fmt.Errorf("%s is missing", filepath.Join(c.Dir, lock.File)), "verify needs the lock that the image was made of")
 	}
-	b, err := a.bakery(c, offline)
+	b, err := a.bakery(c, store, offline).Equip()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = b.Store.Close() }() // it only unlocks
 	b.Lock = locked
-	if err := keys(b, store); err != nil {
+	if err := bakery.Public(b, store); err != nil {
 		return nil, withHint(err, "verify needs the key store of the cluster that the image was made of")
 	}
 	work, release, err := b.Store.Cache.Workspace()

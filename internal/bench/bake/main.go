@@ -25,6 +25,7 @@ const published = 20
 
 type options struct {
 	ingot, clusters, cluster, lock, only string
+	packer, plugin                       string
 	slow, fast                           int
 }
 
@@ -44,7 +45,9 @@ func bench(ctx context.Context, out io.Writer, args []string) error {
 	flags.StringVar(&o.clusters, "clusters", "clusters", "folder of the cluster definitions")
 	flags.StringVar(&o.cluster, "cluster", "lab", "the cluster whose image is baked")
 	flags.StringVar(&o.lock, "lock", "", "a lock to use; empty means the cluster's, or a new one")
-	flags.StringVar(&o.only, "only", "warm,formats,sizes,cold", "what to measure")
+	flags.StringVar(&o.only, "only", "warm,packer,formats,sizes,cold", "what to measure")
+	flags.StringVar(&o.packer, "packer", "", "Packer, to measure what it adds")
+	flags.StringVar(&o.plugin, "plugin", "bin/packer-plugin-ingot", "the plugin for it")
 	flags.IntVar(&o.slow, "slow", 1, "how many times to measure what takes a minute; the median is printed")
 	flags.IntVar(&o.fast, "fast", 3, "how many times to measure what takes seconds; the median is printed")
 	if err := flags.Parse(args); err != nil {
@@ -63,7 +66,7 @@ func bench(ctx context.Context, out io.Writer, args []string) error {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, *world, *table) error
-	}{{"warm", warm}, {"formats", formats}, {"sizes", sizes}, {"cold", cold}} {
+	}{{"warm", warm}, {"packer", packed}, {"formats", formats}, {"sizes", sizes}, {"cold", cold}} {
 		if !strings.Contains(","+o.only+",", ","+part.name+",") {
 			continue
 		}

@@ -28,6 +28,9 @@ func newWorld(o options) (*world, error) {
 	if o.ingot, err = filepath.Abs(o.ingot); err != nil {
 		return nil, err
 	}
+	if o.plugin, err = filepath.Abs(o.plugin); err != nil {
+		return nil, err
+	}
 	dir, err := fetch.DefaultDir()
 	if err != nil {
 		return nil, err

@@ -1,0 +1,46 @@
+//go:generate go tool packer-sdc mapstructure-to-hcl2 -type Config
+
+package component
+
+import (
+	"os"
+
+	"github.com/hashicorp/packer-plugin-sdk/common"
+	"github.com/hashicorp/packer-plugin-sdk/template/config"
+	"github.com/hashicorp/packer-plugin-sdk/template/interpolate"
+	"github.com/ingot-k8s/ingot/cluster"
+	"github.com/ingot-k8s/ingot/internal/packerplugin/definition"
+)
+
+// Config is what a template says of a component.
+type Config struct {
+	common.PackerConfig `mapstructure:",squash"`
+
+	// Folder of a cluster definition, or its file.
+	Cluster string `mapstructure:"cluster" required:"true"`
+	// File with the age identity or SSH key that opens the key store;
+	// $INGOT_IDENTITY_FILE or that in the user's config folder if it is not given.
+	IdentityFile string `mapstructure:"identity_file"`
+	// Program that becomes root, with its arguments, where the communicator's
+	// user is not: ["sudo", "--non-interactive"].
+	Elevate []string `mapstructure:"elevate"`
+	// Use nothing but the lock and the cache for programs.
+	Offline bool `mapstructure:"offline"`
+
+	ctx interpolate.Context
+}
+
+// decode reads a template's values, and the definition that they name.
+func (c *Config) decode(raw []any) (*cluster.Cluster, error) {
+	err := config.Decode(c, &config.DecodeOpts{
+		PluginType: "ingot", Interpolate: true, InterpolateContext: &c.ctx,
+	}, raw...)
+	if err != nil {
+		return nil, err
+	}
+	if c.IdentityFile == "" {
+		c.IdentityFile = os.Getenv("INGOT_IDENTITY_FILE")
+	}
+	loaded, _, err := definition.Load(c.Cluster)
+	return loaded, err
+}
