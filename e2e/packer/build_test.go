@@ -2,6 +2,7 @@ package packer_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -128,6 +129,28 @@ func machineReadable(t *testing.T, w *world) {
 		if !strings.Contains(r.stdout, want) {
 			t.Errorf("it does not say %q:\n%s", want, r.stdout)
 		}
+	}
+}
+
+// recorded: Packer's own record of a build names the image and its files.
+func recorded(t *testing.T, w *world) {
+	dir := t.TempDir()
+	w.template(t, invocation{dir: dir}, image(`"raw"`, `post-processor "manifest" {}`), "build").ok(t)
+	data, err := os.ReadFile(filepath.Join(dir, "packer-manifest.json"))
+	check(t, err)
+	var record struct {
+		Builds []struct {
+			ID    string `json:"artifact_id"`
+			Files []struct {
+				Name string
+				Size int64
+			}
+		}
+	}
+	check(t, json.Unmarshal(data, &record))
+	raw, _ := w.manifest.File(builder.Raw)
+	if b := record.Builds; len(b) != 1 || b[0].ID != "lab-"+w.manifest.ID || b[0].Files[0].Name != "out/"+raw.Name || b[0].Files[0].Size != raw.Size {
+		t.Errorf("it is recorded as %s", data)
 	}
 }
 

@@ -62,6 +62,9 @@ func changed(t *testing.T, w *world) {
 			t.Errorf("downloaded %q: %v", text, err)
 		}
 		inRoot(t, filepath.Join(dir, "out"))
+		// Nobody else can bake it again, and is told so.
+		w.command(t, invocation{dir: w.dir}, w.ingot, "verify", filepath.Join(dir, "out")).
+			ended(t, 3, "another input: what others changed in the base")
 	}
 	if sums[0] != sums[1] {
 		t.Error("the same changes gave another image")

@@ -56,6 +56,7 @@ func TestPacker(t *testing.T) {
 		{"Refused", refused},
 		{"Same", same},
 		{"Machine", machineReadable},
+		{"Recorded", recorded},
 		{"Destroyed", destroyed},
 		{"Interrupted", interrupted},
 		{"Changed", changed},
