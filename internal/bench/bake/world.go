@@ -7,11 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+	"strconv"
 
 	"github.com/ingot-k8s/ingot/builder"
 	"github.com/ingot-k8s/ingot/builder/fetch"
 	"github.com/ingot-k8s/ingot/builder/lock"
+	"go.yaml.in/yaml/v3"
 )
 
 // world is a folder with a copy of the definition, keys and a place for images.
@@ -113,18 +114,25 @@ func (w *world) change(value int) error {
 	if err != nil {
 		return err
 	}
-	const begin = "system: {sysctls: {vm.swappiness: "
-	var lines []string
-	for line := range strings.Lines(string(text)) {
-		if strings.HasPrefix(line, "system:") && !strings.HasPrefix(line, begin) {
-			return fmt.Errorf("the definition has a system block of its own: take another cluster")
-		}
-		if !strings.HasPrefix(line, begin) {
-			lines = append(lines, line)
-		}
+	var def map[string]any
+	if err := yaml.Unmarshal(text, &def); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	lines = append(lines, fmt.Sprintf("%s\"%d\"}}\n", begin, value))
-	return os.WriteFile(path, []byte(strings.Join(lines, "")), 0o644)
+	entry(entry(def, "system"), "sysctls")["vm.swappiness"] = strconv.Itoa(value)
+	if text, err = yaml.Marshal(def); err != nil {
+		return err
+	}
+	return os.WriteFile(path, text, 0o644)
+}
+
+// entry is the mapping of a key, which is made where there is none.
+func entry(m map[string]any, key string) map[string]any {
+	e, is := m[key].(map[string]any)
+	if !is {
+		e = map[string]any{}
+		m[key] = e
+	}
+	return e
 }
 
 // link gives a file another name, or copies it where that cannot be.
