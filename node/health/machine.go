@@ -164,7 +164,7 @@ const least = 5
 // state looks at the room in /var.
 func (p *Prober) state(context.Context) finding {
 	var s unix.Statfs_t
-	if err := unix.Statfs(filepath.Join(p.Root, "var"), &s); err != nil {
+	if err := p.Statfs(filepath.Join(p.Root, "var"), &s); err != nil {
 		return finding{state: Failed, text: "/var: " + err.Error(), do: "journalctl -b -t ingot"}
 	}
 	if s.Blocks == 0 {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ingot-k8s/ingot/node/facts"
 	"github.com/ingot-k8s/ingot/node/kubeapi"
 	"github.com/ingot-k8s/ingot/node/mtls"
@@ -21,6 +23,9 @@ type Config struct {
 	Uptime func() time.Duration // since the start of the machine
 	// FailedUnits lists the units that have failed; nil where there is no systemd.
 	FailedUnits func(ctx context.Context) ([]string, error)
+	// Statfs tells how large a file system is and how much of it is free; nil
+	// for the call to the kernel.
+	Statfs func(path string, to *unix.Statfs_t) error
 	// Ports of the machine's own services; zero for theirs.
 	KubeletPort, MeshPort, DNSPort int
 }
@@ -57,6 +62,9 @@ func New(cfg Config) *Prober {
 	cfg.KubeletPort = or(cfg.KubeletPort, kubeletPort)
 	cfg.MeshPort = or(cfg.MeshPort, meshPort)
 	cfg.DNSPort = or(cfg.DNSPort, dnsPort)
+	if cfg.Statfs == nil {
+		cfg.Statfs = unix.Statfs
+	}
 	p := &Prober{Config: cfg}
 	p.facts, p.factsErr = facts.Read(cfg.Root)
 	if p.factsErr != nil {

@@ -24,6 +24,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ingot-k8s/ingot/node/health"
 )
 
@@ -111,8 +113,17 @@ func newWorld(t *testing.T) *world {
 	w.conf = health.Config{
 		Root: w.root, Now: func() time.Time { return now }, Uptime: func() time.Duration { return time.Hour },
 		KubeletPort: kubelet, MeshPort: closed(t), DNSPort: w.dns(t),
+		Statfs: room(60, 91),
 	}
 	return w
+}
+
+// room is a file system of 20 GB with so much of it free, in percent.
+func room(bytes, inodes uint64) func(string, *unix.Statfs_t) error {
+	return func(_ string, to *unix.Statfs_t) error {
+		*to = unix.Statfs_t{Bsize: 4000, Blocks: 5_000_000, Bavail: 50_000 * bytes, Files: 1000, Ffree: 10 * inodes}
+		return nil
+	}
 }
 
 func must(t *testing.T, err error) {
