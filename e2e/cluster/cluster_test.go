@@ -35,6 +35,7 @@ func TestCluster(t *testing.T) {
 	s.basis("client", s.startClient)
 	s.step("split", s.split)
 	s.step("floating address", s.floating)
+	s.step("leave and join", s.leaveAndJoin)
 	s.step("power cut of one", s.powerCutOfOne)
 	s.basis("power cut of all", s.powerCutOfAll)
 	s.step("new disk and spare", s.newDiskAndSpare)

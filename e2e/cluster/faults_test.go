@@ -180,14 +180,45 @@ func (s *suite) threeVoters(from string) (map[string]string, error) {
 	return voters, err
 }
 
+// leaveAndJoin: a controller's member of etcd leaves when it is told to, and is
+// another one when it joins again.
+func (s *suite) leaveAndJoin(t *testing.T) {
+	const asks, leaves = "lab0", "lab1"
+	before := s.voters(t)
+	s.run(t, leaves, "ingot-node etcd leave")
+	voters, others, err := s.members(asks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, stays := voters[leaves]; stays || len(voters) != len(nodes)-1 || others != 0 {
+		t.Errorf("%s has left: the voters are %v, and %d others", leaves, voters, others)
+	}
+	s.client.works(t)
+	s.run(t, leaves, "ingot-node etcd join")
+	s.becomesAnother(t, asks, leaves, before)
+	s.ready(t, nodes...)
+	s.client.works(t)
+	s.client.nothingLost(t)
+}
+
+// becomesAnother waits until etcd has three voting members, with the one of a
+// node not that which it was before.
+func (s *suite) becomesAnother(t *testing.T, asks, node string, before map[string]string) {
+	t.Helper()
+	s.eventually(t, node+" is another member of etcd", func(context.Context) error {
+		now, err := s.threeVoters(asks)
+		if err == nil && now[node] == before[node] {
+			err = fmt.Errorf("it is the member that it was, %s", before[node])
+		}
+		return err
+	})
+}
+
 // newDiskAndSpare: a machine's disk is thrown away, and a new one with the same
 // identity takes its place; and a spare joins with nothing but its ISO.
 func (s *suite) newDiskAndSpare(t *testing.T) {
 	const asks, lost = "lab0", "lab2"
-	before, err := s.threeVoters(asks)
-	if err != nil {
-		t.Fatal(err)
-	}
+	before := s.voters(t)
 	s.disconnect(lost)
 	if err := s.lab.Kill(lost); err != nil {
 		t.Fatal(err)
@@ -199,13 +230,7 @@ func (s *suite) newDiskAndSpare(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.client.works(t)
-	s.eventually(t, lost+" replaced in etcd", func(context.Context) error {
-		now, err := s.threeVoters(asks)
-		if err == nil && now[lost] == before[lost] {
-			err = fmt.Errorf("it is the member that it was, %s", before[lost])
-		}
-		return err
-	})
+	s.becomesAnother(t, asks, lost, before)
 	s.ready(t, lost, "spare0")
 	s.client.works(t)
 	s.client.nothingLost(t)
