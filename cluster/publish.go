@@ -5,10 +5,10 @@ import "slices"
 // Publish says where the image and the machines are brought: a section for each
 // destination. It is no part of what an image is made of.
 type Publish struct {
-	DigitalOcean *DigitalOcean `yaml:"digitalocean,omitempty" jsonschema_description:"DigitalOcean, for \"ingot publish digitalocean\"."`
+	DigitalOcean *DigitalOcean `yaml:"digitalocean,omitempty" jsonschema_description:"What ingot publish digitalocean makes. Flags go before it."`
 }
 
-// DigitalOcean says what "ingot publish digitalocean" makes. Flags go before it.
+// DigitalOcean says what "ingot publish digitalocean" makes.
 type DigitalOcean struct {
 	Regions   []string          `yaml:"regions,omitempty" jsonschema_description:"Regions by their slugs, such as fra1. The image is imported in the first and brought to the others."`
 	Bucket    string            `yaml:"bucket,omitempty" jsonschema_description:"Bucket of Spaces, or of another S3 service, from which the image is imported."`
