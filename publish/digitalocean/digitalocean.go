@@ -152,7 +152,9 @@ func (d *Destination) Publish(ctx context.Context) (*publish.Summary, error) {
 
 // List implements [publish.Destination].
 func (d *Destination) List(ctx context.Context) (*publish.Summary, error) {
-	return d.do(ctx, (*run).list)
+	return d.do(ctx, func(r *run, ctx context.Context) error {
+		return r.section("list", func() error { return r.list(ctx) })
+	})
 }
 
 // Delete implements [publish.Destination].

@@ -20,7 +20,8 @@ const (
 )
 
 func (r *run) publish(ctx context.Context) error {
-	plan, err := r.check(ctx)
+	var plan []machine
+	err := r.section("check", func() (err error) { plan, err = r.check(ctx); return err })
 	if err != nil {
 		return err
 	}

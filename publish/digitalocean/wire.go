@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -33,6 +34,7 @@ const (
 	firstPause = 2 * time.Second
 	longPause  = time.Minute
 	maxTries   = 8
+	dialTries  = 4 // where nobody listens, or the name is unknown
 )
 
 // RoundTrip implements [http.RoundTripper].
@@ -88,6 +90,10 @@ func (w *wire) again(req *http.Request, response *http.Response, err error, try 
 	pause := min(firstPause<<(try-1), longPause)
 	switch {
 	case err != nil:
+		var dial *net.OpError
+		if errors.As(err, &dial) && dial.Op == "dial" && try >= dialTries {
+			return 0, false
+		}
 		if req.Method != http.MethodPost {
 			w.run.say("the API does not answer; next try in %s", pause)
 		}
