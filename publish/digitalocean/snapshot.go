@@ -200,10 +200,13 @@ func (r *run) tagSnapshot(ctx context.Context, snap *godo.Image) error {
 // dry run that would have made it.
 func (r *run) removeDonor(ctx context.Context, would bool) error {
 	d, found, err := r.donor(ctx)
-	if err != nil || !found && !(r.DryRun && would) {
+	if err != nil {
 		return err
 	}
 	if !found {
+		if !r.DryRun || !would {
+			return nil
+		}
 		d.ID, d.Name = plannedID, r.snapshotName()
 	}
 	return r.removeDroplet(ctx, &d)

@@ -107,7 +107,7 @@ const sumKey = "Sha256"
 
 // Stat looks for an object; ok is false where there is none.
 func (b *Bucket) Stat(ctx context.Context, key string) (o Object, ok bool, err error) {
-	info, err := b.core.Client.StatObject(ctx, b.name, key, minio.StatObjectOptions{})
+	info, err := b.core.StatObject(ctx, b.name, key, minio.StatObjectOptions{})
 	if minio.ToErrorResponse(err).Code == minio.NoSuchKey {
 		return Object{}, false, nil
 	}
@@ -147,7 +147,7 @@ func (b *Bucket) Remove(ctx context.Context, key string) error {
 	if err := b.abort(ctx, key, ""); err != nil {
 		return err
 	}
-	if err := b.core.Client.RemoveObject(ctx, b.name, key, minio.RemoveObjectOptions{}); err != nil {
+	if err := b.core.RemoveObject(ctx, b.name, key, minio.RemoveObjectOptions{}); err != nil {
 		return b.fail("removing", key, err)
 	}
 	return nil
@@ -156,7 +156,7 @@ func (b *Bucket) Remove(ctx context.Context, key string) error {
 // URL is an address by which anybody can read the object for a time, of seven
 // days at most. It is a credential.
 func (b *Bucket) URL(ctx context.Context, key string, valid time.Duration) (string, error) {
-	u, err := b.core.Client.PresignedGetObject(ctx, b.name, key, min(valid, maxURL), nil)
+	u, err := b.core.PresignedGetObject(ctx, b.name, key, min(valid, maxURL), nil)
 	if err != nil {
 		return "", b.fail("signing the address of", key, err)
 	}

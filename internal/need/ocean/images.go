@@ -13,7 +13,7 @@ import (
 )
 
 func (o *Ocean) images(r *http.Request, path []string, body map[string]any) (int, any) {
-	if path == nil || len(path) == 0 {
+	if len(path) == 0 {
 		if r.Method == http.MethodPost {
 			return o.createImage(body)
 		}
