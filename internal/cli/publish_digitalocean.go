@@ -16,6 +16,7 @@ import (
 	"github.com/ingot-k8s/ingot/ignition"
 	"github.com/ingot-k8s/ingot/internal/atomicfile"
 	"github.com/ingot-k8s/ingot/internal/generate"
+	"github.com/ingot-k8s/ingot/pki"
 	"github.com/ingot-k8s/ingot/publish"
 	"github.com/ingot-k8s/ingot/publish/digitalocean"
 	"github.com/ingot-k8s/ingot/publish/objectstore"
@@ -296,7 +297,7 @@ func (a *app) userData(ctx context.Context, c *cluster.Cluster, nodes []string, 
 
 // identities makes what is missing or old of the identities of nodes.
 func (a *app) identities(ctx context.Context, c *cluster.Cluster, nodes []string) (*generate.Result, error) {
-	_, store, err := a.open(c.File, nodes)
+	store, err := pki.Open(c, pki.Options{IdentityFile: a.identity, Log: a.log()})
 	if err != nil {
 		return nil, err
 	}

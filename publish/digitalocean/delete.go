@@ -2,6 +2,7 @@ package digitalocean
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -113,7 +114,7 @@ func (r *run) deleteVPC(ctx context.Context, v *godo.VPC) error {
 	}
 	err := r.wait(ctx, "the VPC "+v.Name, func() (string, bool, error) {
 		response, err := r.api.VPCs.Delete(ctx, v.ID)
-		if code := status(err); code == http.StatusForbidden || code == http.StatusConflict {
+		if hasMembers(err) {
 			return "has members", false, nil
 		}
 		return "", true, gone("removing the VPC "+v.Name, response, err)
@@ -123,6 +124,13 @@ func (r *run) deleteVPC(ctx context.Context, v *godo.VPC) error {
 	}
 	r.add("vpc", v.Name, v.ID, v.RegionSlug, publish.Deleted, "")
 	return nil
+}
+
+// hasMembers reports that a VPC is in use. The API has no code of its own for it.
+func hasMembers(err error) bool {
+	var refused *godo.ErrorResponse
+	code := status(err)
+	return (code == http.StatusForbidden || code == http.StatusConflict) && errors.As(err, &refused) && strings.Contains(refused.Message, "members")
 }
 
 // deleteImages removes images, snapshots and uploads.

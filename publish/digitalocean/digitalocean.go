@@ -137,7 +137,11 @@ type run struct {
 func (d *Destination) run() (*run, error) {
 	r := &run{Config: d.cfg, secrets: []string{d.cfg.Token}, tags: map[string]bool{}}
 	r.wire = &wire{run: r}
-	api, err := godo.New(&http.Client{Transport: r.wire}, godo.SetBaseURL(d.cfg.URL), godo.SetUserAgent("ingot"))
+	// The token goes to the API and nowhere else.
+	client := &http.Client{Transport: r.wire, CheckRedirect: func(req *http.Request, _ []*http.Request) error {
+		return fmt.Errorf("the API sends to another place (%s), which is not followed", req.URL.Host)
+	}}
+	api, err := godo.New(client, godo.SetBaseURL(d.cfg.URL), godo.SetUserAgent("ingot"))
 	if err != nil {
 		return nil, err
 	}

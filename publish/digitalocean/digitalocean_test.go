@@ -244,7 +244,7 @@ func TestAll(t *testing.T) {
 		t.Fatal("the dry run made something")
 	}
 	s := w.publish(cfg)
-	record(t, s)
+	calls(t, s, w.service.URL)
 	if diff := cmp.Diff(callTargets(s), callTargets(would)); diff != "" {
 		t.Errorf("the dry run has other calls (-made +would):\n%s", diff)
 	}
@@ -402,10 +402,4 @@ func (w *world) interrupt(k int, how string) {
 	w.noSecret(s, err)
 	w.wire.spoil, w.wire.after = nil, nil
 	w.publish(cfg)
-}
-
-// record holds the calls against the list in the documentation.
-func record(t *testing.T, s *publish.Summary) {
-	t.Helper()
-	calls(t, s)
 }

@@ -338,3 +338,19 @@ func TestURL(t *testing.T) {
 		}
 	}
 }
+
+// TestRedirect: the token goes to nobody else.
+func TestRedirect(t *testing.T) {
+	w := newWorld(t, s3.Start(t), nil)
+	other := ""
+	w.wire.spoil = func(_ int, r *http.Request) (*http.Response, error) {
+		if strings.Contains(w.url, r.URL.Host) {
+			return answer(r, 307, "", "Location", "http://127.0.0.1:1/v2/regions"), nil
+		}
+		other = r.Header.Get("Authorization")
+		return answer(r, 200, ""), nil
+	}
+	if _, err := w.open(w.config()).Publish(t.Context()); err == nil || !strings.Contains(err.Error(), "not followed") || other != "" {
+		t.Errorf("%v; the other got %q", err, other)
+	}
+}
