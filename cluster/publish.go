@@ -5,7 +5,8 @@ import "slices"
 // Publish says where the image and the machines are brought: a section for each
 // destination. It is no part of what an image is made of.
 type Publish struct {
-	DigitalOcean *DigitalOcean `yaml:"digitalocean,omitempty" jsonschema_description:"What ingot publish digitalocean makes. Flags go before it."`
+	DigitalOcean *DigitalOcean   `yaml:"digitalocean,omitempty" jsonschema_description:"What ingot publish digitalocean makes. Flags go before it."`
+	VSphere      *PublishVSphere `yaml:"vsphere,omitempty" jsonschema_description:"A vCenter, or a single ESXi host, for \"ingot publish vsphere\"."`
 }
 
 // DigitalOcean says what "ingot publish digitalocean" makes.

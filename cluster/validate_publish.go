@@ -24,6 +24,9 @@ func (v *validator) checkPublish() {
 	if d := v.def.Publish.DigitalOcean; d != nil {
 		v.checkDigitalOcean(d)
 	}
+	if p := v.def.Publish.VSphere; p != nil {
+		v.checkPublishVSphere("publish.vsphere", p)
+	}
 }
 
 func (v *validator) checkDigitalOcean(d *DigitalOcean) {

@@ -1,0 +1,98 @@
+package cluster
+
+import (
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// thumbprint is a SHA-1 or SHA-256 as vSphere and OpenSSL show it.
+var thumbprint = regexp.MustCompile(`^([0-9A-Fa-f]{2}:?){19}[0-9A-Fa-f]{2}$|^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$`)
+
+func (v *validator) checkPublishVSphere(path string, p *PublishVSphere) {
+	if p.Server != "" {
+		v.checkVSphereServer(path+".server", p.Server)
+	}
+	if p.CAFile != "" {
+		v.checkCAFile(path+".caFile", p.CAFile)
+	}
+	if p.Thumbprint != "" && !thumbprint.MatchString(p.Thumbprint) {
+		v.errorf(path+".thumbprint", "%s is not the thumbprint of a certificate; want 64 hexadecimal digits (SHA-256) or 40 (SHA-1)", quoted(p.Thumbprint))
+	}
+	for _, name := range []struct{ key, value string }{
+		{"datacenter", p.Datacenter}, {"datastore", p.Datastore}, {"cluster", p.Cluster}, {"host", p.Host}, {"resourcePool", p.ResourcePool},
+		{"folder", p.Folder}, {"network", p.Network}, {"contentLibrary", p.ContentLibrary},
+	} {
+		if !oneLine(name.value) || strings.ContainsAny(name.value, "*?[]\\") {
+			v.errorf(path+"."+name.key, "%s is not a name, or a path of names with / between them", quoted(name.value))
+		}
+	}
+	v.checkVSphereSize(path+".machine", p.Machine.MemoryMiB)
+	v.checkVSphereNodes(path+".nodes", p.Nodes)
+	if !slices.Contains(v.def.Image.Targets, "esxi") {
+		v.warnf("image.targets", "esxi is not among the targets, and %s needs an image for it: there will be no OVA", path)
+	}
+}
+
+func (v *validator) checkVSphereServer(path, s string) {
+	const want = "want https://host or https://host:port"
+	u, err := url.Parse(s)
+	switch {
+	case err == nil && u.User != nil || strings.Contains(s, "@"):
+		v.hide(s)
+		v.errorf(path, "a user name or password (not shown) does not belong here: put GOVC_USERNAME and GOVC_PASSWORD into the environment, or use --credentials-file; %s", want)
+		return
+	case err == nil && u.Scheme == "http":
+		v.errorf(path, "%s would send the password in the clear; %s", quotedURL(s), want)
+		return
+	case err != nil || u.Scheme != "https" || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" ||
+		strings.Trim(u.Path, "/") != "" && u.Path != "/sdk":
+		v.errorf(path, "%s is not the address of a server; %s", quotedURL(s), want)
+		return
+	}
+	if _, err := netip.ParseAddr(u.Hostname()); err != nil && !within(u.Hostname(), "localhost") {
+		if problem := nameProblem(strings.ToLower(u.Hostname())); problem != "" {
+			v.errorf(path, "%s", problem)
+		}
+	}
+	if _, err := port(u.Port()); u.Port() != "" && err != nil {
+		v.errorf(path, "%s", err)
+	}
+}
+
+func (v *validator) checkVSphereSize(path string, memory int) {
+	if memory%4 != 0 {
+		v.errorf(path+".memoryMiB", "%d is not a multiple of 4, as vSphere wants it", memory)
+	}
+}
+
+func (v *validator) checkVSphereNodes(path string, nodes []VSphereNode) {
+	once := seen{}
+	names := v.nodeNames()
+	for i, n := range nodes {
+		at := element(path, i)
+		v.checkVSphereSize(at, n.MemoryMiB)
+		if n.Name == "" {
+			continue // reported by the decoder
+		}
+		if !slices.Contains(names, n.Name) {
+			v.errorf(at+".name", "%s is not one of the nodes or spares%s", quoted(n.Name), didYouMean(n.Name, names))
+			continue
+		}
+		v.once(once, n.Name, at+".name", "the node "+quoted(n.Name))
+	}
+}
+
+// nodeNames are the names of all nodes and spares.
+func (v *validator) nodeNames() []string {
+	var names []string
+	for _, n := range v.def.Nodes {
+		names = append(names, n.Name)
+	}
+	for k := range v.def.Spares {
+		names = append(names, SpareName(k))
+	}
+	return names
+}
