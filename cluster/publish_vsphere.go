@@ -25,7 +25,8 @@ type PublishVSphere struct {
 	Firmware       string        `yaml:"firmware,omitempty" jsonschema:"enum=efi,enum=bios" jsonschema_description:"Firmware of the machines. Default: efi."`
 	Identity       string        `yaml:"identity,omitempty" jsonschema:"enum=iso,enum=guestinfo" jsonschema_description:"How a machine gets its identity: a config ISO in its CD drive, or guestinfo variables. Default: iso."`
 	Machine        VSphereSize   `yaml:"machine,omitempty" jsonschema_description:"Size of every machine."`
-	Nodes          []VSphereNode `yaml:"nodes,omitempty" jsonschema_description:"Machines of other sizes."`
+	Nodes          []string      `yaml:"nodes,omitempty" jsonschema_description:"Nodes that have their machines there. Default: all but the spares."`
+	Sizes          []VSphereNode `yaml:"sizes,omitempty" jsonschema_description:"Machines of other sizes."`
 }
 
 // VSphereSize is the size of machines.
@@ -56,8 +57,8 @@ func (p *PublishVSphere) applyDefaults() {
 // Size is the size of a node's machine.
 func (p *PublishVSphere) Size(node string) VSphereSize {
 	size := p.Machine
-	if i := slices.IndexFunc(p.Nodes, func(n VSphereNode) bool { return n.Name == node }); i >= 0 {
-		n := p.Nodes[i]
+	if i := slices.IndexFunc(p.Sizes, func(n VSphereNode) bool { return n.Name == node }); i >= 0 {
+		n := p.Sizes[i]
 		if n.CPUs > 0 {
 			size.CPUs = n.CPUs
 		}
@@ -69,4 +70,9 @@ func (p *PublishVSphere) Size(node string) VSphereSize {
 		}
 	}
 	return size
+}
+
+// Has reports whether a node has its machine there.
+func (p *PublishVSphere) Has(n *Node) bool {
+	return len(p.Nodes) == 0 && !n.Spare || slices.Contains(p.Nodes, n.Name)
 }

@@ -30,9 +30,9 @@ func (v *validator) checkPublishVSphere(path string, p *PublishVSphere) {
 		}
 	}
 	v.checkVSphereSize(path+".machine", p.Machine.MemoryMiB)
-	v.checkVSphereNodes(path+".nodes", p.Nodes)
+	v.checkVSphereNodes(path, p)
 	if !slices.Contains(v.def.Image.Targets, "esxi") {
-		v.warnf("image.targets", "esxi is not among the targets, and %s needs an image for it: there will be no OVA", path)
+		v.errorf(path, "esxi is not one of image.targets, so the image would not be made for it")
 	}
 }
 
@@ -68,20 +68,28 @@ func (v *validator) checkVSphereSize(path string, memory int) {
 	}
 }
 
-func (v *validator) checkVSphereNodes(path string, nodes []VSphereNode) {
-	once := seen{}
+func (v *validator) checkVSphereNodes(path string, p *PublishVSphere) {
 	names := v.nodeNames()
-	for i, n := range nodes {
-		at := element(path, i)
+	known := func(at, name string) bool {
+		if name != "" && !slices.Contains(names, name) {
+			v.errorf(at, "%s is not one of the nodes or spares%s", quoted(name), didYouMean(name, names))
+			return false
+		}
+		return name != "" // else reported by the decoder
+	}
+	here := seen{}
+	each(path+".nodes", p.Nodes, func(at, name string) {
+		if known(at, name) {
+			v.once(here, name, at, "the node "+quoted(name))
+		}
+	})
+	sized := seen{}
+	for i, n := range p.Sizes {
+		at := element(path+".sizes", i)
 		v.checkVSphereSize(at, n.MemoryMiB)
-		if n.Name == "" {
-			continue // reported by the decoder
+		if known(at+".name", n.Name) {
+			v.once(sized, n.Name, at+".name", "the node "+quoted(n.Name))
 		}
-		if !slices.Contains(names, n.Name) {
-			v.errorf(at+".name", "%s is not one of the nodes or spares%s", quoted(n.Name), didYouMean(n.Name, names))
-			continue
-		}
-		v.once(once, n.Name, at+".name", "the node "+quoted(n.Name))
 	}
 }
 

@@ -33,11 +33,8 @@ func (r *run) connect(ctx context.Context) (*client, error) {
 	}
 	u.User = nil
 	conn := soap.NewClient(u, false)
-	if err := r.Trust.tls(conn.DefaultTransport().TLSClientConfig, u.Hostname()); err != nil {
+	if err := r.Trust.apply(conn); err != nil {
 		return nil, err
-	}
-	if r.Trust.Thumbprint != "" {
-		conn.SetThumbprint(u.Host, r.Trust.colons())
 	}
 	conn.UserAgent = r.UserAgent
 	vim, err := vim25.NewClient(ctx, conn)

@@ -44,6 +44,11 @@ type MissingCredentialsError struct{ Variable string }
 
 func (e *MissingCredentialsError) Error() string { return "there is no " + e.Variable }
 
+// Advice is for the person at the terminal.
+func (e *MissingCredentialsError) Advice() string {
+	return "set " + UserVariable + " and " + PasswordVariable + ", or name a file with them by --credentials-file"
+}
+
 // CredentialsFromEnv are those of the environment.
 func CredentialsFromEnv(getenv func(string) string) Credentials {
 	return Credentials{User: getenv(UserVariable), Password: getenv(PasswordVariable)}

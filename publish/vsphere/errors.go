@@ -19,6 +19,11 @@ type UntrustedError struct {
 func (e *UntrustedError) Error() string { return e.Err.Error() }
 func (e *UntrustedError) Unwrap() error { return e.Err }
 
+// Advice is for the person at the terminal.
+func (e *UntrustedError) Advice() string {
+	return "--ca-file names the authority of the server's certificate; or compare its SHA-256 with what the server itself shows, and give it by --thumbprint: " + e.Thumbprint
+}
+
 // explain makes errors of the server say what they are: many faults come with
 // an empty message.
 func explain(err error) error {

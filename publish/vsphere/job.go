@@ -70,7 +70,11 @@ func (r *run) doOne(ctx context.Context, j *job) (err error) {
 		}
 		r.Progress.Say(j.name, s.call.Method)
 		r.summary.Calls = append(r.summary.Calls, s.call)
-		if err := s.do(ctx, func(done, total int64) { r.Progress.Advance(j.name, done, total) }); err != nil {
+		err := s.do(ctx, func(done, total int64) { r.Progress.Advance(j.name, done, total) })
+		if err != nil && ctx.Err() != nil {
+			err = context.Cause(ctx) // whatever the server made of it
+		}
+		if err != nil {
 			return fmt.Errorf("%s of %s: %w", s.call.Method, s.call.Target, err)
 		}
 	}

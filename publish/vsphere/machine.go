@@ -33,7 +33,7 @@ func (r *run) addMachine(j *job, w *wanted) {
 	} else {
 		j.add(r.clone(m, w))
 	}
-	j.add(r.configure(m, w), r.powerOn(m, w.Node))
+	j.add(r.configure(m, w), r.finish(m, w), r.powerOn(m, w.Node))
 	j.after = func(i *publish.Item) { i.ID = m.vm.Reference().Value }
 }
 
@@ -156,11 +156,10 @@ func (r *run) extendDisk(m *made, w *wanted) step {
 	}}
 }
 
-// configure makes a machine what it should be, and says that it is whole.
+// configure makes a machine what it should be.
 func (r *run) configure(m *made, w *wanted) step {
 	body := map[string]any{
-		"diskGiB": w.Size.DiskGiB, "network": r.Where.Network, "firmware": r.Where.Firmware, "disk.EnableUUID": "TRUE", "boot": "disk",
-		"marks": r.machineMarks(w, stateReady),
+		"diskGiB": w.Size.DiskGiB, "network": r.Where.Network, "firmware": r.Where.Firmware, "disk.EnableUUID": "TRUE",
 	}
 	if w.MAC != "" {
 		body["mac"] = w.MAC
@@ -176,7 +175,7 @@ func (r *run) configure(m *made, w *wanted) step {
 		if spec.DeviceChange, err = r.devices(m, w); err != nil {
 			return err
 		}
-		spec.ExtraConfig = append(r.machineMarks(w, stateReady).options(), &types.OptionValue{Key: "disk.EnableUUID", Value: "TRUE"})
+		spec.ExtraConfig = []types.BaseOptionValue{&types.OptionValue{Key: "disk.EnableUUID", Value: "TRUE"}}
 		if r.Where.Identity == cluster.VSphereGuestinfo {
 			values, err := w.identity.guestinfo()
 			if err != nil {
@@ -185,10 +184,26 @@ func (r *run) configure(m *made, w *wanted) step {
 			spec.ExtraConfig = append(spec.ExtraConfig, values...)
 		}
 		task, err := m.vm.Reconfigure(ctx, spec)
-		if _, err = r.wait(ctx, task, err, say); err != nil {
+		_, err = r.wait(ctx, task, err, say)
+		return err
+	}}
+}
+
+// finish has a machine start from its disk, which the server knows by a key
+// only when it is connected, and says that the machine is whole.
+func (r *run) finish(m *made, w *wanted) step {
+	ready := r.machineMarks(w, stateReady)
+	return step{publish.Call{Method: "ReconfigVM_Task", Target: w.Node, Body: map[string]any{"boot": "disk", "marks": ready}}, func(ctx context.Context, say report) error {
+		var err error
+		if m.machine, err = r.detail(ctx, m.vm.Reference()); err != nil {
 			return err
 		}
-		return nil
+		task, err := m.vm.Reconfigure(ctx, types.VirtualMachineConfigSpec{
+			BootOptions: &types.VirtualMachineBootOptions{BootOrder: m.devices.BootOrder([]string{object.DeviceTypeDisk})},
+			ExtraConfig: ready.options(),
+		})
+		_, err = r.wait(ctx, task, err, say)
+		return err
 	}}
 }
 

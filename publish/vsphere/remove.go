@@ -2,7 +2,6 @@ package vsphere
 
 import (
 	"context"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -87,15 +86,14 @@ func (r *run) itemOf(m machine, state publish.State) publish.Item {
 // planDelete says what is to be removed.
 func (r *run) planDelete(_ context.Context, what publish.Removal) ([]*job, error) {
 	var jobs []*job
-	gone := map[string]bool{} // nodes whose machine goes
 	left := 0
 	for _, m := range r.found.machines {
-		j := &job{name: kindMachine + " " + m.name, item: r.itemOf(m, publish.Deleted)}
+		j := &job{item: r.itemOf(m, publish.Deleted)}
 		switch {
-		case m.Node == noNode && (len(what.Images) == 0 || slices.Contains(what.Images, m.Image)):
+		case m.Node == noNode && len(what.Nodes) == 0 && (len(what.Images) == 0 || slices.Contains(what.Images, m.Image)):
 			j.name = kindTemplate + " " + m.name
 		case m.Node != noNode && what.Machines && (len(what.Nodes) == 0 || slices.Contains(what.Nodes, m.Node)):
-			gone[m.Node] = true
+			j.name = kindMachine + " " + m.name
 		default:
 			left++
 			continue
@@ -106,7 +104,6 @@ func (r *run) planDelete(_ context.Context, what publish.Removal) ([]*job, error
 	if !what.Machines {
 		return jobs, nil
 	}
-	folders := maps.Clone(r.files.strange)
 	for _, node := range r.files.isos {
 		if len(what.Nodes) > 0 && !slices.Contains(what.Nodes, node) {
 			left++
@@ -116,7 +113,7 @@ func (r *run) planDelete(_ context.Context, what publish.Removal) ([]*job, error
 		j.add(r.deleteISO(node)...)
 		jobs = append(jobs, j)
 	}
-	if left == 0 && len(folders) == 0 && len(r.files.isos) > 0 {
+	if left == 0 && len(r.files.strange) == 0 && len(r.files.isos) > 0 {
 		last := jobs[len(jobs)-1]
 		last.add(r.deleteFile(r.Cluster))
 	}

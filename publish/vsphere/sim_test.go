@@ -36,9 +36,17 @@ func TestMain(m *testing.M) {
 // models are the two kinds of servers.
 func models() map[string]func() *simulator.Model {
 	return map[string]func() *simulator.Model{
-		"vCenter": simulator.VPX,
+		"vCenter": vCenter,
 		"ESXi":    simulator.ESX,
 	}
+}
+
+// vCenter is a small one: a cluster of a host, a distributed port group, and
+// machines of others.
+func vCenter() *simulator.Model {
+	m := simulator.VPX()
+	m.Host, m.ClusterHost = 0, 1
+	return m
 }
 
 // eachModel runs a test against both.

@@ -1,6 +1,7 @@
 package vsphere
 
 import (
+	"context"
 	"crypto/sha1" //nolint:gosec // vSphere shows thumbprints of SHA-1; they are compared with what a person gave
 	"crypto/sha256"
 	"crypto/tls"
@@ -8,8 +9,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"strings"
+
+	"github.com/vmware/govmomi/vim25/soap"
 )
 
 // Trust says which certificate the server may have. The zero value is one that
@@ -65,23 +70,41 @@ func (t Trust) matches(cert *x509.Certificate) bool {
 	return got == string(sum256[:]) || got == string(sum1[:])
 }
 
-// tls sets up connections. A thumbprint counts for the server itself, also
-// where an authority vouches for its certificate. Hosts of a vCenter, to which
-// a disk is sent, are trusted by the thumbprint that the vCenter gives for them.
-func (t Trust) tls(config *tls.Config, server string) error {
+// apply has connections checked. A thumbprint counts for the server itself,
+// also where an authority vouches for its certificate. Hosts of a vCenter, to
+// which a disk is sent, are trusted by the thumbprint that the vCenter gives for
+// them.
+func (t Trust) apply(conn *soap.Client) error {
 	pool, err := t.pool()
 	if err != nil {
 		return err
 	}
-	config.RootCAs, config.MinVersion = pool, tls.VersionTLS12
+	transport := conn.DefaultTransport()
+	transport.TLSClientConfig.RootCAs, transport.TLSClientConfig.MinVersion = pool, tls.VersionTLS12
 	if t.Thumbprint == "" {
 		return nil
 	}
-	config.VerifyConnection = func(state tls.ConnectionState) error {
-		if state.ServerName == server && !t.matches(state.PeerCertificates[0]) {
-			return errors.New("the certificate of the server is not that of the thumbprint")
+	server := withPort(conn.URL())
+	conn.SetThumbprint(server, t.colons())
+	dial := transport.DialTLSContext
+	transport.DialTLSContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := dial(ctx, network, addr)
+		if err != nil || addr != server {
+			return c, err
 		}
-		return nil
+		if secure, ok := c.(*tls.Conn); !ok || !t.matches(secure.ConnectionState().PeerCertificates[0]) {
+			_ = c.Close()
+			return nil, errors.New("the certificate of the server is not that of the thumbprint")
+		}
+		return c, nil
 	}
 	return nil
+}
+
+// withPort is a server's name and port.
+func withPort(u *url.URL) string {
+	if u.Port() != "" {
+		return u.Host
+	}
+	return net.JoinHostPort(u.Hostname(), "443")
 }

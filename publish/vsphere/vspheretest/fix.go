@@ -2,57 +2,79 @@ package vspheretest
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/vmware/govmomi/simulator"
-	"github.com/vmware/govmomi/vim25/methods"
-	"github.com/vmware/govmomi/vim25/mo"
-	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// handler gives the simulator what it lacks.
-func (s *Server) handler(_ *simulator.Context, m *simulator.Method) (mo.Reference, types.BaseMethodFault) {
-	if m.Name != "CloneVM_Task" {
-		return nil, nil
+// returned is the task in an answer.
+var returned = regexp.MustCompile(`<returnval type="Task">([^<]+)</returnval>`)
+
+// whole gives the client its answer when the server has done all that belongs
+// to it. Without that, a machine's folder is removed some time after the machine,
+// and perhaps from under the next one.
+func (s *Server) whole(body []byte, w http.ResponseWriter, r *http.Request, next http.Handler) {
+	answer := httptest.NewRecorder()
+	next.ServeHTTP(answer, r)
+	if call, err := simulator.UnmarshalBody(types.TypeFunc(), body); err == nil {
+		if found := returned.FindSubmatch(answer.Body.Bytes()); found != nil {
+			s.after(call, types.ManagedObjectReference{Type: "Task", Value: string(found[1])})
+		}
 	}
-	if vm, ok := s.Model.Map().Get(m.This).(*simulator.VirtualMachine); ok {
-		return &cloner{vm}, nil
-	}
-	return nil, nil
+	w.WriteHeader(answer.Code)
+	_, _ = w.Write(answer.Body.Bytes()) // the client may be gone
 }
 
-// cloner clones as a vCenter does, with the size and the settings that the
-// request has for the clone: the simulator puts them into a copy of what it
-// then uses.
-type cloner struct{ *simulator.VirtualMachine }
-
-// CloneVMTask is called by the simulator.
-func (c *cloner) CloneVMTask(ctx *simulator.Context, req *types.CloneVM_Task) soap.HasFault {
-	res := c.VirtualMachine.CloneVMTask(ctx, req)
-	body, ok := res.(*methods.CloneVM_TaskBody)
-	if !ok || body.Res == nil || req.Spec.Config == nil {
-		return res
-	}
-	task, ok := ctx.Map.Get(body.Res.Returnval).(*simulator.Task)
+// after waits for a task, and has the simulator clone as a vCenter does, with
+// the size and the settings that the request has for the clone: it puts them
+// into a copy of what it then uses, and so they are lost.
+func (s *Server) after(call *simulator.Method, ref types.ManagedObjectReference) {
+	task, ok := s.Model.Map().Get(ref).(*simulator.Task)
 	if !ok {
-		return res
+		return
 	}
 	task.Wait()
-	ref, ok := task.Info.Result.(types.ManagedObjectReference)
-	if !ok {
-		return res // it did not come to be
+	s.Settle()
+	req, isClone := call.Body.(*types.CloneVM_Task)
+	template, isMachine := s.Model.Map().Get(call.This).(*simulator.VirtualMachine)
+	clone, isDone := task.Info.Result.(types.ManagedObjectReference)
+	if isClone && isMachine && isDone && req.Spec.Config != nil {
+		s.resemble(clone, template, req.Spec.Config)
 	}
-	vm := ctx.Map.Get(ref).(*simulator.VirtualMachine)
-	spec := req.Spec.Config
-	ctx.WithLock(vm, func() {
-		vm.Config.ExtraConfig = append(vm.Config.ExtraConfig, c.Config.ExtraConfig...)
+}
+
+// Settle waits until the server has done all that it was asked for.
+func (s *Server) Settle() {
+	m, ok := s.Model.Map().Get(*s.Model.ServiceContent.TaskManager).(*simulator.TaskManager)
+	if !ok {
+		return
+	}
+	for _, ref := range m.RecentTask {
+		if task, ok := s.Model.Map().Get(ref).(*simulator.Task); ok {
+			task.Wait()
+		}
+	}
+}
+
+// resemble gives a clone the settings of its template, and those of its own.
+func (s *Server) resemble(clone types.ManagedObjectReference, template *simulator.VirtualMachine, spec *types.VirtualMachineConfigSpec) {
+	vm, ok := s.Model.Map().Get(clone).(*simulator.VirtualMachine)
+	if !ok {
+		return
+	}
+	s.Model.Map().WithLock(&simulator.Context{Map: s.Model.Map()}, vm, func() {
+		vm.Config.ExtraConfig = slices.Clone(template.Config.ExtraConfig)
 		for _, o := range spec.ExtraConfig {
 			set(vm, o.GetOptionValue())
 		}
+		vm.Config.Firmware = template.Config.Firmware
 		vm.Config.Hardware.NumCPU, vm.Config.Hardware.MemoryMB = spec.NumCPUs, int32(spec.MemoryMB)
 	})
-	return res
 }
 
 // set sets one setting of a machine.
