@@ -69,17 +69,9 @@ func (v *validator) checkVSphereSize(path string, memory int) {
 }
 
 func (v *validator) checkVSphereNodes(path string, p *PublishVSphere) {
-	names := v.nodeNames()
-	known := func(at, name string) bool {
-		if name != "" && !slices.Contains(names, name) {
-			v.errorf(at, "%s is not one of the nodes or spares%s", quoted(name), didYouMean(name, names))
-			return false
-		}
-		return name != "" // else reported by the decoder
-	}
 	here := seen{}
 	each(path+".nodes", p.Nodes, func(at, name string) {
-		if known(at, name) {
+		if v.checkNodeName(at, name) {
 			v.once(here, name, at, "the node "+quoted(name))
 		}
 	})
@@ -87,20 +79,8 @@ func (v *validator) checkVSphereNodes(path string, p *PublishVSphere) {
 	for i, n := range p.Sizes {
 		at := element(path+".sizes", i)
 		v.checkVSphereSize(at, n.MemoryMiB)
-		if known(at+".name", n.Name) {
+		if n.Name != "" && v.checkNodeName(at+".name", n.Name) { // else reported by the decoder
 			v.once(sized, n.Name, at+".name", "the node "+quoted(n.Name))
 		}
 	}
-}
-
-// nodeNames are the names of all nodes and spares.
-func (v *validator) nodeNames() []string {
-	var names []string
-	for _, n := range v.def.Nodes {
-		names = append(names, n.Name)
-	}
-	for k := range v.def.Spares {
-		names = append(names, SpareName(k))
-	}
-	return names
 }

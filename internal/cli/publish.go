@@ -31,6 +31,7 @@ type publishRun struct {
 func (a *app) destinations() []destination {
 	return []destination{
 		a.digitalOcean(),
+		a.vSphere(),
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/images"
 	"github.com/ingot-k8s/ingot/images/ovf"
+	"github.com/ingot-k8s/ingot/internal/need/vcsim"
 	"github.com/ingot-k8s/ingot/publish"
-	"github.com/ingot-k8s/ingot/publish/vsphere/vspheretest"
 	"github.com/vmware/govmomi/simulator"
 )
 
@@ -61,14 +61,14 @@ func eachModel(t *testing.T, test func(t *testing.T, w *world)) {
 
 // world is a simulator and what is published to it.
 type world struct {
-	*vspheretest.Server
+	*vcsim.Server
 	dir string
 	cfg Config
 }
 
 func newWorld(t *testing.T, model *simulator.Model) *world {
 	t.Helper()
-	server, err := vspheretest.Start(model)
+	server, err := vcsim.Start(model)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func newWorld(t *testing.T, model *simulator.Model) *world {
 			Server: server.Address(), Network: "VM Network", Firmware: "efi", Identity: cluster.VSphereISO,
 		},
 		Trust:       Trust{CAFile: w.caFile(t)},
-		Credentials: Credentials{User: vspheretest.User, Password: vspheretest.Password},
+		Credentials: Credentials{User: vcsim.User, Password: vcsim.Password},
 		Image:       w.ova(t, imageA),
 		Machines:    []Machine{w.node(t, "master0", 4), w.node(t, "worker0", 2)},
 		Now:         time.Now,

@@ -1,4 +1,4 @@
-package vspheretest
+package vcsim
 
 import (
 	"fmt"

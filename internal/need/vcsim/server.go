@@ -1,6 +1,6 @@
-// Package vspheretest runs VMware's own simulator of a vCenter or ESXi host for
+// Package vcsim runs VMware's own simulator of a vCenter or ESXi host for
 // tests, on loopback and over TLS, and says what was asked of it.
-package vspheretest
+package vcsim
 
 import (
 	"bytes"
