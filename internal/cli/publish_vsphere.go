@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -184,8 +185,8 @@ func macOf(n *cluster.Node) string {
 		return ""
 	}
 	for _, i := range n.Spec.Network.Interfaces {
-		if i.MAC != "" {
-			return i.MAC
+		if mac, err := net.ParseMAC(i.MAC); err == nil {
+			return mac.String() // as vSphere has it
 		}
 	}
 	return ""
