@@ -6,7 +6,7 @@ import "slices"
 // destination. It is no part of what an image is made of.
 type Publish struct {
 	DigitalOcean *DigitalOcean   `yaml:"digitalocean,omitempty" jsonschema_description:"What ingot publish digitalocean makes. Flags go before it."`
-	VSphere      *PublishVSphere `yaml:"vsphere,omitempty" jsonschema_description:"A vCenter, or a single ESXi host, for \"ingot publish vsphere\"."`
+	VSphere      *PublishVSphere `yaml:"vsphere,omitempty" jsonschema_description:"What ingot publish vsphere makes, on a vCenter or on a single ESXi host."`
 }
 
 // DigitalOcean says what "ingot publish digitalocean" makes.
