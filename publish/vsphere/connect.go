@@ -63,6 +63,9 @@ func late(ctx context.Context) (context.Context, context.CancelFunc) {
 func (r *run) logout(ctx context.Context) {
 	ctx, cancel := late(ctx)
 	defer cancel()
+	if r.shelf != nil {
+		_ = r.shelf.rest.Logout(ctx)
+	}
 	_ = r.sessions.Logout(ctx)
 	r.vim.CloseIdleConnections()
 }

@@ -38,16 +38,28 @@ func (r *run) planTemplate(ctx context.Context) (*job, error) {
 	if r.found.taken[name] {
 		return nil, fmt.Errorf("there is a machine %q already that is not of the cluster %s", name, r.Cluster)
 	}
-	var err error
-	if r.image, err = readOVA(r.Image.OVA); err != nil {
-		return nil, err
-	}
-	if err := r.image.check(ctx, r.Image.SHA256); err != nil {
+	if err := r.readImage(ctx); err != nil {
 		return nil, err
 	}
 	j.item.State = publish.Created
 	r.addImport(j)
 	return j, nil
+}
+
+// readImage reads the OVA, and holds it against its checksum.
+func (r *run) readImage(ctx context.Context) (err error) {
+	if r.image != nil {
+		return nil
+	}
+	image, err := readOVA(r.Image.OVA)
+	if err != nil {
+		return err
+	}
+	if err := image.check(ctx, r.Image.SHA256); err != nil {
+		return err
+	}
+	r.image = image
+	return nil
 }
 
 // transfer is an import that is under way.

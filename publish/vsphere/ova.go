@@ -21,6 +21,7 @@ import (
 // ova is an archive with a descriptor, a disk and their checksums.
 type ova struct {
 	path       string
+	name       string // of the descriptor's file
 	descriptor []byte
 	envelope   *ovf.Envelope
 	disk       string // name of the disk's file in the archive
@@ -48,7 +49,6 @@ func (o *ova) read() error {
 		return err
 	}
 	defer func() { _ = f.Close() }() // opened for reading only
-	descriptor := ""
 	for entries := tar.NewReader(f); ; {
 		h, err := entries.Next()
 		if errors.Is(err, io.EOF) {
@@ -59,7 +59,7 @@ func (o *ova) read() error {
 		}
 		switch path.Ext(h.Name) {
 		case ".ovf":
-			descriptor = h.Name
+			o.name = h.Name
 			o.descriptor, err = io.ReadAll(io.LimitReader(entries, maxText))
 		case ".mf":
 			o.sums, err = readSums(io.LimitReader(entries, maxText))
@@ -73,8 +73,8 @@ func (o *ova) read() error {
 	if o.descriptor == nil || o.disk == "" || o.sums == nil {
 		return errors.New("not an OVA of ours: it has no descriptor, disk or manifest")
 	}
-	if sum := sha256.Sum256(o.descriptor); o.sums[descriptor] != hex.EncodeToString(sum[:]) {
-		return fmt.Errorf("%s does not have the SHA-256 of the manifest: the file is damaged", descriptor)
+	if sum := sha256.Sum256(o.descriptor); o.sums[o.name] != hex.EncodeToString(sum[:]) {
+		return fmt.Errorf("%s does not have the SHA-256 of the manifest: the file is damaged", o.name)
 	}
 	return o.parse()
 }

@@ -30,6 +30,13 @@ func (r *run) planPublish(ctx context.Context) ([]*job, error) {
 		return nil, err
 	}
 	jobs := []*job{t}
+	if r.shelf != nil {
+		item, err := r.planLibrary(ctx)
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, item)
+	}
 	var errs []error
 	for _, m := range r.Machines {
 		j, err := r.planMachine(m)

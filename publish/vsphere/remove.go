@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ingot-k8s/ingot/publish"
+	"github.com/vmware/govmomi/vapi/library"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -64,7 +65,18 @@ func (r *run) planList(context.Context) ([]*job, error) {
 	for _, node := range r.files.isos {
 		jobs = append(jobs, &job{item: publish.Item{Kind: kindISO, Name: r.isoPath(node), Where: r.place.where(), State: publish.Found}})
 	}
+	for _, i := range r.shelf.ours(r.Cluster) {
+		jobs = append(jobs, &job{item: r.libraryItem(i, publish.Found)})
+	}
 	return jobs, nil
+}
+
+func (r *run) libraryItem(i library.Item, state publish.State) publish.Item {
+	item := publish.Item{Kind: kindItem, Name: i.Name, ID: i.ID, Where: r.Where.ContentLibrary, State: state}
+	if libraryMarks(i).State != stateReady {
+		item.Note = "unfinished"
+	}
+	return item
 }
 
 func (r *run) itemOf(m machine, state publish.State) publish.Item {
@@ -100,6 +112,13 @@ func (r *run) planDelete(_ context.Context, what publish.Removal) ([]*job, error
 		}
 		j.add(r.destroy(m)...)
 		jobs = append(jobs, j)
+	}
+	for _, i := range r.shelf.ours(r.Cluster) {
+		if len(what.Nodes) == 0 && (len(what.Images) == 0 || slices.Contains(what.Images, libraryMarks(i).Image)) {
+			j := &job{name: kindItem + " " + i.Name, item: r.libraryItem(i, publish.Deleted)}
+			j.add(r.deleteItem(i))
+			jobs = append(jobs, j)
+		}
 	}
 	if !what.Machines {
 		return jobs, nil

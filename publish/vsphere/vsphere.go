@@ -107,6 +107,7 @@ type run struct {
 	place    *place
 	found    *inventory
 	files    *files
+	shelf    *shelf   // nil where there is no content library
 	image    *ova     // read where it has to be sent
 	template *machine // once it is whole
 	summary  *publish.Summary
@@ -136,6 +137,9 @@ func (r *run) all(ctx context.Context, plan func(*run, context.Context) ([]*job,
 		return err
 	}
 	if r.files, err = r.lookForISOs(ctx); err != nil {
+		return err
+	}
+	if r.shelf, err = r.findLibrary(ctx); err != nil {
 		return err
 	}
 	jobs, err := plan(r, ctx)

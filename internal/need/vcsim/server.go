@@ -17,6 +17,7 @@ import (
 	"sync"
 
 	"github.com/vmware/govmomi/simulator"
+	_ "github.com/vmware/govmomi/vapi/simulator" // content libraries
 	"github.com/vmware/govmomi/vim25/soap"
 )
 
@@ -46,6 +47,7 @@ func Start(model *simulator.Model) (*Server, error) {
 	}
 	model.Service.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	model.Service.Listen = &url.URL{User: url.UserPassword(User, Password)}
+	model.Service.RegisterEndpoints = true // content libraries
 	s := &Server{Model: model, Server: model.Service.NewServer()}
 	next := s.Config.Handler
 	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, next) })
@@ -91,7 +93,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, next http.Handler
 			pass = func() { s.whole(body, w, r, next) }
 		}
 	}
-	if slices.Contains(reading, name) {
+	if slices.Contains(reading, name) || strings.HasSuffix(r.URL.Path, "/session") || strings.Contains(r.URL.RawQuery, "=find") {
 		pass()
 		return
 	}
