@@ -31,7 +31,7 @@ type shelf struct {
 func (r *run) findLibrary(ctx context.Context) (*shelf, error) {
 	name := r.Where.ContentLibrary
 	if name == "" {
-		return nil, nil //nolint:nilnil // most have none
+		return nil, nil // most have none
 	}
 	if r.standalone() {
 		return nil, errors.New("publish.vsphere.contentLibrary: a single ESXi host has no content libraries")

@@ -130,7 +130,7 @@ func (o *ova) check(ctx context.Context, want string) error {
 
 // interruptible is a reader that ends with its context.
 type interruptible struct {
-	ctx context.Context //nolint:containedctx // a reader has no other way to be told
+	ctx context.Context // a reader has no other way to be told
 	r   io.Reader
 }
 

@@ -32,7 +32,7 @@ func (t Trust) pool() (*x509.CertPool, error) {
 		return nil, fmt.Errorf("thumbprint %q: want the SHA-256 of a certificate, 64 hexadecimal digits", t.Thumbprint)
 	}
 	if t.CAFile == "" {
-		return nil, nil //nolint:nilnil // as crypto/tls has it
+		return nil, nil // as crypto/tls has it
 	}
 	data, err := os.ReadFile(t.CAFile)
 	if err != nil {
