@@ -60,7 +60,7 @@ func faultOf(err error) any {
 		case soap.IsVimFault(err):
 			fault = soap.ToVimFault(err)
 		default:
-			if t, ok := err.(interface{ Fault() types.BaseMethodFault }); ok { //nolint:errorlint // the loop unwraps
+			if t, ok := err.(interface{ Fault() types.BaseMethodFault }); ok {
 				fault = t.Fault()
 			}
 		}

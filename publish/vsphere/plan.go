@@ -65,8 +65,8 @@ func (r *run) planMachine(m Machine) (*job, error) {
 		}
 		j.add(r.destroy(found)...) // what an interrupted run left
 	}
-	switch {
-	case old == nil:
+	switch old {
+	case nil:
 		if r.found.taken[m.Node] {
 			return nil, fmt.Errorf("there is a machine %q already that is not of the cluster %s; rename it, or name another folder in publish.vsphere.folder", m.Node, r.Cluster)
 		}

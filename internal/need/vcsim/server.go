@@ -138,7 +138,7 @@ func (s *Server) State() ([]string, error) {
 			continue
 		}
 		root := ds.Summary.Url
-		err := filepath.WalkDir(root, func(path string, e os.DirEntry, err error) error {
+		err := filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
 			if err == nil && path != root {
 				out = append(out, "file ["+ds.Name+"] "+strings.TrimPrefix(path, root+"/"))
 			}
