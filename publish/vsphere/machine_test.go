@@ -284,11 +284,11 @@ func TestDisk(t *testing.T) {
 // spoken keeps all that a progress was told.
 type spoken struct{ bytes.Buffer }
 
-func (s *spoken) Begin(step string)               { s.WriteString(fmt.Sprintln("begin", step)) }
-func (s *spoken) Advance(step string, a, b int64) { s.WriteString(fmt.Sprintln("advance", step, a, b)) }
-func (s *spoken) Say(step, text string)           { s.WriteString(fmt.Sprintln("say", step, text)) }
+func (s *spoken) Begin(step string)               { _, _ = fmt.Fprintln(s, "begin", step) }
+func (s *spoken) Advance(step string, a, b int64) { _, _ = fmt.Fprintln(s, "advance", step, a, b) }
+func (s *spoken) Say(step, text string)           { _, _ = fmt.Fprintln(s, "say", step, text) }
 func (s *spoken) End(step string, _ time.Duration, _ bool, _ int64, err error) {
-	s.WriteString(fmt.Sprintln("end", step, err))
+	_, _ = fmt.Fprintln(s, "end", step, err)
 }
 
 // noSecret looks for what nobody may see.
