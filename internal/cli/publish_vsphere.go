@@ -168,7 +168,7 @@ func (a *app) vsphereMachines(ctx context.Context, c *cluster.Cluster, f vsphere
 		}
 		names = append(names, n.Name)
 		machines = append(machines, vsphere.Machine{
-			Node: n.Name, Size: where.Size(n.Name), MAC: macOf(n), Identity: filepath.Join(a.out, c.Def.Name, "nodes", n.Name, file),
+			Node: n.Name, Controller: n.Has(cluster.Controller), Size: where.Size(n.Name), MAC: macOf(n), Identity: filepath.Join(a.out, c.Def.Name, "nodes", n.Name, file),
 		})
 	}
 	if f.dryRun || len(names) == 0 {

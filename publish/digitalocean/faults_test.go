@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -243,6 +244,23 @@ func TestReplace(t *testing.T) {
 	// The other image goes alone.
 	if _, err := w.open(cfg).Delete(t.Context(), publish.Removal{Images: []string{imageID}}); err != nil || len(w.ocean.Images) != 1 || len(w.ocean.Droplets) != 4 {
 		t.Errorf("%v: %s", err, w.state())
+	}
+}
+
+// TestReplaceMissing: no controller is replaced while another is missing.
+func TestReplaceMissing(t *testing.T) {
+	w := newWorld(t, s3.Start(t), nil)
+	w.publish(w.config())
+	maps.DeleteFunc(w.ocean.Droplets, func(_ int, d *ocean.Thing) bool { return d.Body["name"] == "master2.sea.example.com" })
+	w.image = imageOf(t, "ba9876543210")
+	cfg := w.config()
+	cfg.Replace = true
+	s := w.publish(cfg)
+	if got := strings.Count(droplets(w.state()), "ingot-image:0123456789ab"); got != 2 {
+		t.Errorf("%d of the older image are left, want 2: %v", got, s.Items)
+	}
+	if note := noteOf(s, "master0.sea.example.com"); !strings.Contains(note, "when the others are healthy") {
+		t.Errorf("note: %q", note)
 	}
 }
 

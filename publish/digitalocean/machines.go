@@ -38,6 +38,9 @@ func (r *run) machines(ctx context.Context, plan []machine, img *godo.Image) err
 		return err
 	}
 	b := &builder{run: r, image: img, keys: keys, vpcs: net, addresses: map[string]string{}}
+	if err := b.lookForControllers(ctx, plan); err != nil {
+		return err
+	}
 	for _, m := range plan {
 		if err := r.section(m.node.Name, func() error { return b.machine(ctx, m) }); err != nil {
 			return err
@@ -56,8 +59,24 @@ type builder struct {
 	keys  []godo.DropletCreateSSHKey
 	vpcs  map[string]string
 
-	controllers int               // replaced by this run
-	addresses   map[string]string // of nodes, public
+	memberGone bool              // a controller has lost its data, or will by this run
+	addresses  map[string]string // of nodes, public
+}
+
+// lookForControllers notes whether one of them is missing, as where a run was
+// interrupted that replaced it.
+func (b *builder) lookForControllers(ctx context.Context, plan []machine) error {
+	for _, m := range plan {
+		if !m.node.Has(cluster.Controller) {
+			continue
+		}
+		_, found, err := b.findDroplet(ctx, m)
+		if err != nil {
+			return err
+		}
+		b.memberGone = b.memberGone || !found
+	}
+	return nil
 }
 
 // machine makes sure that a node has its Droplet.
@@ -72,6 +91,7 @@ func (b *builder) machine(ctx context.Context, m machine) error {
 			return b.keep(ctx, m, old, note)
 		}
 		state = publish.Replaced
+		b.memberGone = b.memberGone || m.node.Has(cluster.Controller)
 		if err := b.removeDroplet(ctx, old); err != nil {
 			return err
 		}
@@ -79,9 +99,6 @@ func (b *builder) machine(ctx context.Context, m machine) error {
 	d, err := b.create(ctx, m)
 	if err != nil {
 		return err
-	}
-	if state == publish.Replaced && m.node.Has(cluster.Controller) {
-		b.controllers++
 	}
 	return b.finish(ctx, m, d, state, note)
 }
@@ -134,8 +151,8 @@ func (b *builder) mayReplace(m machine, note *string) bool {
 	case !b.Replace:
 		*note += "; --replace makes it anew"
 		return false
-	case m.node.Has(cluster.Controller) && b.controllers > 0:
-		*note += "; run it again for this controller when the one before is healthy"
+	case m.node.Has(cluster.Controller) && b.memberGone:
+		*note += "; run it again for this controller when the others are healthy"
 		return false
 	}
 	*note = "was " + *note

@@ -190,6 +190,38 @@ func TestReplace(t *testing.T) {
 	}
 }
 
+// TestControllers has three controllers to be replaced: a run does it to one,
+// and to none while another is missing.
+func TestControllers(t *testing.T) {
+	eachModel(t, func(t *testing.T, w *world) {
+		w.cfg.Machines = nil
+		for _, name := range []string{"master0", "master1", "master2"} {
+			m := w.node(t, name, 2)
+			m.Controller = true
+			w.cfg.Machines = append(w.cfg.Machines, m)
+		}
+		w.publish(t)
+		for i := range w.cfg.Machines {
+			w.cfg.Machines[i].Size.CPUs = 4
+		}
+		w.cfg.Replace = true
+		for _, now := range [][]string{{"replaced", "kept", "kept"}, {"kept", "replaced", "kept"}, {"kept", "kept", "replaced"}} {
+			want(t, "machines", states(w.publish(t))[1:], []string{"machine master0 " + now[0], "machine master1 " + now[1], "machine master2 " + now[2]})
+		}
+		for i := range w.cfg.Machines {
+			w.cfg.Machines[i].Size.CPUs = 2
+		}
+		if _, err := w.destination(t).Delete(t.Context(), publish.Removal{Machines: true, Nodes: []string{"master1"}}); err != nil {
+			t.Fatal(err)
+		}
+		s := w.publish(t)
+		want(t, "machines", states(s)[1:], []string{"machine master0 kept", "machine master1 created", "machine master2 kept"})
+		if note := s.Items[1].Note; !strings.Contains(note, "when the others are healthy") {
+			t.Errorf("got note %q, want what to do", note)
+		}
+	})
+}
+
 // TestStopped starts a machine that somebody has stopped.
 func TestStopped(t *testing.T) {
 	eachModel(t, func(t *testing.T, w *world) {

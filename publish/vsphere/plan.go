@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/ingot-k8s/ingot/internal/atomicfile"
@@ -39,6 +40,9 @@ func (r *run) planPublish(ctx context.Context) ([]*job, error) {
 	}
 	var errs []error
 	for _, m := range r.Machines {
+		r.memberGone = r.memberGone || m.Controller && r.whole(m.Node) == nil
+	}
+	for _, m := range r.Machines {
 		j, err := r.planMachine(m)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("machine %s: %w", m.Node, err))
@@ -57,13 +61,11 @@ func (r *run) planMachine(m Machine) (*job, error) {
 	}
 	want := &wanted{Machine: m, identity: identity}
 	j := &job{name: "machine " + m.Node, item: publish.Item{Kind: kindMachine, Name: m.Node, Where: r.place.where()}}
-	var old *machine
+	old := r.whole(m.Node)
 	for _, found := range r.found.nodes(m.Node) {
-		if found.State == stateReady && old == nil {
-			old = &found
-			continue
+		if old == nil || found.vm.Reference() != old.vm.Reference() {
+			j.add(r.destroy(found)...) // what an interrupted run left
 		}
-		j.add(r.destroy(found)...) // what an interrupted run left
 	}
 	switch old {
 	case nil:
@@ -86,12 +88,22 @@ func (r *run) planMachine(m Machine) (*job, error) {
 	return j, nil
 }
 
+// whole is the machine of a node that is ready, or nil.
+func (r *run) whole(node string) *machine {
+	all := r.found.nodes(node)
+	if i := slices.IndexFunc(all, func(m machine) bool { return m.State == stateReady }); i >= 0 {
+		return &all[i]
+	}
+	return nil
+}
+
 // planOld says what is to be done with a machine that is there.
 func (r *run) planOld(j *job, want *wanted, old *machine) error {
 	j.item.ID, j.item.Note, j.item.State = old.vm.Reference().Value, old.address, publish.Kept
 	differs := r.differences(want, old)
 	switch {
-	case len(differs) > 0 && r.Replace:
+	case len(differs) > 0 && r.Replace && !(want.Controller && r.memberGone):
+		r.memberGone = r.memberGone || want.Controller
 		if err := r.fits(want.Machine); err != nil {
 			return err
 		}
@@ -100,6 +112,8 @@ func (r *run) planOld(j *job, want *wanted, old *machine) error {
 		j.add(r.destroy(machine{vm: old.vm, name: old.name})...)
 		r.addMachine(j, want)
 		return nil
+	case len(differs) > 0 && r.Replace:
+		j.item.Note = strings.Join(differs, "; ") + "; run it again for this controller when the others are healthy"
 	case len(differs) > 0:
 		j.item.Note = strings.Join(differs, "; ") + "; --replace makes it anew"
 	}

@@ -51,8 +51,11 @@ type Image struct {
 // Machine is one node's machine.
 type Machine struct {
 	Node string
-	Size cluster.VSphereSize
-	MAC  string // of the network adapter; empty has vSphere choose
+	// Controller says that the machine has a member of etcd: of those, one is
+	// replaced by a run, and none while another is missing.
+	Controller bool
+	Size       cluster.VSphereSize
+	MAC        string // of the network adapter; empty has vSphere choose
 	// Identity is the path of config.iso or guestinfo.json, which
 	// Config.Where.Identity says. In a dry run it may be a file that is not
 	// there yet.
@@ -104,13 +107,14 @@ func (d *Destination) Delete(ctx context.Context, what publish.Removal) (*publis
 type run struct {
 	Config
 	*client
-	place    *place
-	found    *inventory
-	files    *files
-	shelf    *shelf   // nil where there is no content library
-	image    *ova     // read where it has to be sent
-	template *machine // once it is whole
-	summary  *publish.Summary
+	place      *place
+	found      *inventory
+	files      *files
+	shelf      *shelf   // nil where there is no content library
+	image      *ova     // read where it has to be sent
+	template   *machine // once it is whole
+	memberGone bool     // a controller has lost its data, or will by this run
+	summary    *publish.Summary
 }
 
 // session logs in, looks at what there is, plans and does what was planned.
