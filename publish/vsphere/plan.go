@@ -102,7 +102,7 @@ func (r *run) planOld(j *job, want *wanted, old *machine) error {
 	j.item.ID, j.item.Note, j.item.State = old.vm.Reference().Value, old.address, publish.Kept
 	differs := r.differences(want, old)
 	switch {
-	case len(differs) > 0 && r.Replace && !(want.Controller && r.memberGone):
+	case len(differs) > 0 && r.Replace && (!want.Controller || !r.memberGone):
 		r.memberGone = r.memberGone || want.Controller
 		if err := r.fits(want.Machine); err != nil {
 			return err
