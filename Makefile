@@ -44,6 +44,15 @@ PACKER_VERSION := $(shell awk '$$1 == "github.com/hashicorp/packer" { print $$2 
 PINNED_PACKER := $(CACHE)/packer-$(PACKER_VERSION)-$(GO_VERSION)
 PACKER ?= $(or $(shell command -v packer),$(PINNED_PACKER))
 
+# What tests publish to: an S3 service, and what checks calls by the description
+# of an API.
+VERSITYGW_VERSION := $(shell awk '$$1 == "github.com/versity/versitygw" { print $$2 }' tools/versitygw/go.mod)
+VERSITYGW := $(CACHE)/versitygw-$(VERSITYGW_VERSION)-$(GO_VERSION)
+PRISM_VERSION := $(shell awk -F '"' '$$2 == "@stoplight/prism-cli" { print $$4 }' tools/prism/package.json)
+PRISM := $(CACHE)/prism-$(PRISM_VERSION)/node_modules/@stoplight/prism-cli/dist/index.js
+export INGOT_TEST_VERSITYGW ?= $(VERSITYGW)
+export INGOT_TEST_PRISM ?= $(PRISM)
+
 ##- use it
 
 .PHONY: help
@@ -98,7 +107,10 @@ install: build ## Install the program, its man pages and completions under PREFI
 ##- work on it
 
 .PHONY: setup
-setup: ## Install what the tests need (as root), or name what is missing
+setup: setup-packages $(VERSITYGW) $(PRISM) ## Install what the tests need (as root), or name what is missing
+
+.PHONY: setup-packages
+setup-packages:
 	@scripts/setup.sh
 
 .PHONY: setup-bake
@@ -193,3 +205,16 @@ $(PINNED_PACKER):
 	@mkdir -p '$(CACHE)'
 	CGO_ENABLED=0 go -C tools/packer build -trimpath -buildvcs=false -ldflags '-s -w' -o '$@.part' github.com/hashicorp/packer
 	@mv '$@.part' '$@'
+
+$(VERSITYGW): | setup-packages
+	@mkdir -p '$(CACHE)'
+	CGO_ENABLED=0 go -C tools/versitygw build -trimpath -buildvcs=false -ldflags '-s -w' -o '$@.part' github.com/versity/versitygw/cmd/versitygw
+	@mv '$@.part' '$@'
+
+# Its folder holds the version; what it needs is in the lock, by checksums.
+$(PRISM): | setup-packages
+	@rm -rf '$(CACHE)/prism-$(PRISM_VERSION).part' '$(CACHE)/prism-$(PRISM_VERSION)'
+	@mkdir -p '$(CACHE)/prism-$(PRISM_VERSION).part'
+	cp tools/prism/package.json tools/prism/package-lock.json '$(CACHE)/prism-$(PRISM_VERSION).part/'
+	npm ci --prefix '$(CACHE)/prism-$(PRISM_VERSION).part' --ignore-scripts --no-audit --no-fund --loglevel error
+	@mv '$(CACHE)/prism-$(PRISM_VERSION).part' '$(CACHE)/prism-$(PRISM_VERSION)'

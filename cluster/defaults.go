@@ -66,6 +66,9 @@ func ApplyDefaults(d *Definition) {
 	orTrue(&d.Features.AuditLog)
 	orTrue(&d.Features.Encryption)
 	orStr(&d.Access.User, "ingot")
+	if d.Publish.VSphere != nil {
+		d.Publish.VSphere.applyDefaults()
+	}
 }
 
 func orStr(p *string, v string) {

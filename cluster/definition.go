@@ -39,6 +39,7 @@ type Definition struct {
 	Units        []Unit     `yaml:"units,omitempty" jsonschema_description:"Extra systemd units on all nodes."`
 	Addons       []string   `yaml:"addons,omitempty" jsonschema_description:"Kubernetes manifests, applied in this order: files or folders, relative to the definition."`
 	Nodes        []NodeSpec `yaml:"nodes" jsonschema:"required,minItems=1" jsonschema_description:"The machines of the cluster."`
+	Publish      Publish    `yaml:"publish,omitempty" json:"-" jsonschema_description:"Where the image and the machines are brought. It changes nothing in an image."`
 	Spares       int        `yaml:"spares,omitempty" jsonschema:"minimum=0,maximum=1000" jsonschema_description:"Number of spare workers (spare0, spare1, ...) that can join later without a new image."`
 }
 

@@ -102,7 +102,7 @@ func TestTemplateShowsEverySetting(t *testing.T) {
 	}
 	walk(reflect.TypeFor[cluster.Definition]())
 	// Without a default, and for few: the reference has them.
-	want := []string{"PKI.Remote", "Image.Mirror"}
+	want := []string{"PKI.Remote", "Image.Mirror", "Definition.Publish", "Publish.DigitalOcean", "Publish.VSphere"}
 	if diff := cmp.Diff(want, missing); diff != "" {
 		t.Errorf("settings that the template does not show (-want +got):\n%s", diff)
 	}

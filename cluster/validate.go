@@ -49,6 +49,7 @@ func (v *validator) run() {
 	v.checkFiles()
 	v.checkUnits()
 	v.checkAddons()
+	v.checkPublish()
 	if v.root != nil {
 		_ = v.root.Close() // opened for reading only
 	}
