@@ -5,6 +5,7 @@ package component
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -82,9 +83,36 @@ func (p *Provisioner) provision(ctx context.Context, ui packersdk.Ui, comm packe
 	if err != nil {
 		return err
 	}
-	return apply.Apply(ctx, &machine{comm: comm, ui: ui, elevate: p.config.Elevate}, apply.Config{
-		Cluster: p.cluster, Layers: layers, Programs: programs, Date: cfg.Lock.Date, Say: ui.Say,
+	packages, remove, err := p.packages(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer remove()
+	return apply.Apply(ctx, &machine{comm: comm, elevate: p.config.Elevate}, apply.Config{
+		Cluster: p.cluster, Layers: layers, Programs: programs, Packages: packages, Date: cfg.Lock.Date, Say: ui.Say,
 	})
+}
+
+// packages makes the archive that packages come from, if it is not the
+// machine's own, until remove is called.
+func (p *Provisioner) packages(ctx context.Context, cfg *builder.Config) (out *apply.Packages, remove func(), err error) {
+	if p.config.Packages == fromMachine {
+		return nil, func() {}, nil
+	}
+	dir, err := os.MkdirTemp("", "ingot-packages-")
+	if err != nil {
+		return nil, nil, err
+	}
+	remove = func() { _ = os.RemoveAll(dir) } // copies only
+	if err := builder.Archive(ctx, *cfg, dir); err != nil {
+		remove()
+		return nil, nil, err
+	}
+	out = &apply.Packages{Dir: dir, Versions: map[string]string{}}
+	for _, l := range cfg.Lock.Debian.Packages {
+		out.Versions[l.Name] = l.Version
+	}
+	return out, remove, nil
 }
 
 // layers are those that the provisioner applies.

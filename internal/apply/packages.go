@@ -1,0 +1,245 @@
+package apply
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/ingot-k8s/ingot/builder/apt"
+	"github.com/ingot-k8s/ingot/builder/lock"
+	"github.com/ingot-k8s/ingot/cluster"
+)
+
+// Packages is a Debian archive on this side, as [builder.Archive] makes it, of
+// the packages of a lock.
+type Packages struct {
+	Dir      string            // with dists and pool
+	Versions map[string]string // of the packages, by name
+}
+
+// shelf is where a machine has the part of the archive that it needs, for as
+// long as it installs from it.
+const shelf = "/var/cache/ingot-packages"
+
+// settings are apt's for the shelf: nothing else is looked at, neither for
+// packages nor for what is preferred.
+var settings = []string{
+	"Dir::Etc::SourceList=" + shelf + "/sources.list", "Dir::Etc::SourceParts=/dev/null",
+	"Dir::Etc::Preferences=" + shelf + "/preferences", "Dir::Etc::PreferencesParts=/dev/null",
+	"Dir::State::Lists=" + shelf + "/lists", "Dir::Cache=" + shelf + "/cache",
+	"Acquire::Languages=none", "APT::Sandbox::User=root",
+}
+
+// names lists the packages that the layers need of Debian.
+func (c *Config) names() []string {
+	var out []string
+	for _, l := range c.Layers {
+		out = append(out, l.Packages...)
+		for _, named := range c.Cluster.Def.ImageComponents() {
+			if named.Source == cluster.SourceDebian && slices.Contains(l.Components, named.Name) {
+				out = append(out, lock.PackagesOf(named.Name)...)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// missing lists the packages, as apt-get takes them, that are not installed, or
+// in another version than that of the lock.
+func (c *Config) missing(ctx context.Context, m Machine) ([]string, error) {
+	names := c.names()
+	if len(names) == 0 {
+		return nil, nil
+	}
+	var text bytes.Buffer
+	if err := m.Run(ctx, nil, &text, "dpkg-query", "--show", "--showformat=${Package} ${Version} ${db:Status-Status}\n"); err != nil {
+		return nil, err
+	}
+	there := map[string]string{}
+	for line := range strings.Lines(text.String()) {
+		if f := strings.Fields(line); len(f) == 3 && f[2] == "installed" {
+			there[f[0]] = f[1]
+		}
+	}
+	var out []string
+	for _, name := range names {
+		version := ""
+		if c.Packages != nil {
+			if version = c.Packages.Versions[name]; version == "" {
+				return nil, fmt.Errorf("the lock has no package %q", name)
+			}
+		}
+		switch got := there[name]; {
+		case got == "" && version == "":
+			out = append(out, name)
+		case version != "" && got != version:
+			out = append(out, name+"="+version)
+		}
+	}
+	return out, nil
+}
+
+// install installs what is missing. No service of it is started: the machine is
+// no node yet.
+func (c *Config) install(ctx context.Context, m Machine) (err error) {
+	missing, err := c.missing(ctx, m)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	release, err := quiet(ctx, m)
+	if err != nil {
+		return fmt.Errorf("keeping services from starting: %w", err)
+	}
+	defer func() {
+		if failed := release(); err == nil {
+			err = failed
+		}
+	}()
+	c.Say("installing " + strings.Join(missing, " "))
+	if c.Packages != nil {
+		return c.fromLock(ctx, m, missing)
+	}
+	if err := m.Run(ctx, nil, nil, aptGet(nil, "update")...); err != nil {
+		return err
+	}
+	return m.Run(ctx, nil, nil, aptGet(nil, "install", missing...)...)
+}
+
+// aptGet is a call of apt-get that asks nothing: files of /etc that were
+// changed stay as they are.
+func aptGet(settings []string, what string, names ...string) []string {
+	argv := []string{
+		"env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet=2", "--yes", "--no-install-recommends",
+		"--option=DPkg::Lock::Timeout=300", "--option=Dpkg::Options::=--force-confdef", "--option=Dpkg::Options::=--force-confold",
+	}
+	for _, s := range settings {
+		argv = append(argv, "--option="+s)
+	}
+	return append(append(argv, what), names...)
+}
+
+// fromLock installs packages of the lock, and what they need. The machine gets
+// the list of the archive, says which files it will need, and gets these.
+func (c *Config) fromLock(ctx context.Context, m Machine, names []string) error {
+	defer func() { _ = m.Run(ctx, nil, nil, "rm", "--recursive", "--force", shelf) }() // what failed before is worth more
+	if err := m.Run(ctx, nil, nil, "mkdir", "--parents", shelf); err != nil {
+		return err
+	}
+	unpack := []string{"tar", "--extract", "--no-same-owner", "--directory", shelf, "--file", "-"}
+	if err := stream(ctx, m, nil, c.writeLists, unpack...); err != nil {
+		return fmt.Errorf("sending the list of packages: %w", err)
+	}
+	if err := m.Run(ctx, nil, nil, aptGet(settings, "update")...); err != nil {
+		return err
+	}
+	allow := append(slices.Clone(settings), "APT::Get::allow-downgrades=true")
+	var said bytes.Buffer
+	if err := m.Run(ctx, nil, &said, aptGet(append(slices.Clone(allow), "APT::Get::Print-URIs=true"), "install", names...)...); err != nil {
+		return err
+	}
+	files, err := shelved(said.String())
+	if err != nil {
+		return err
+	}
+	c.Say(fmt.Sprintf("sending %d packages of the lock", len(files)))
+	err = stream(ctx, m, nil, func(ctx context.Context, w *tar.Writer) error { return c.writeFiles(ctx, w, files) }, unpack...)
+	if err != nil {
+		return fmt.Errorf("sending packages: %w", err)
+	}
+	return m.Run(ctx, nil, nil, aptGet(allow, "install", names...)...)
+}
+
+// shelved are the files that apt-get would take, below pool/: each line has an
+// address in quotes, with escapes, a name, a size and a hash.
+func shelved(said string) ([]string, error) {
+	var out []string
+	for line := range strings.Lines(said) {
+		address, _, is := strings.Cut(strings.TrimPrefix(line, "'"), "' ")
+		if !is {
+			continue
+		}
+		u, err := url.Parse(address)
+		if err != nil {
+			return nil, fmt.Errorf("reading what apt-get needs: %w", err)
+		}
+		name, below := strings.CutPrefix(u.Path, shelf+"/pool/")
+		if !below || path.Base(name) != name {
+			return nil, fmt.Errorf("reading what apt-get needs: %q is not on the shelf %s", address, shelf)
+		}
+		out = append(out, name)
+	}
+	return out, nil
+}
+
+// writeLists writes the list of the archive, and apt's settings: packages of the
+// lock are taken even where the machine has newer ones (apt_preferences(5)).
+func (c *Config) writeLists(_ context.Context, w *tar.Writer) error {
+	codename, err := apt.Codename(c.Cluster.Def.Image.Debian)
+	if err != nil {
+		return err
+	}
+	for name, text := range map[string]string{
+		"sources.list": "deb [trusted=yes] file:" + shelf + " " + codename + " main\n",
+		"preferences":  "Package: *\nPin: release n=" + codename + "\nPin-Priority: 1001\n",
+	} {
+		if err := w.WriteHeader(c.header("/"+name, tar.TypeReg, 0o644, int64(len(text)))); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(w, text); err != nil {
+			return err
+		}
+	}
+	for _, dir := range []string{"lists/partial", "cache/archives/partial", "pool"} {
+		if err := w.WriteHeader(c.header("/"+dir, tar.TypeDir, 0o755, 0)); err != nil {
+			return err
+		}
+	}
+	root := os.DirFS(c.Packages.Dir)
+	return fs.WalkDir(root, "dists", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		return c.file(w, name)
+	})
+}
+
+// writeFiles writes packages of the archive.
+func (c *Config) writeFiles(ctx context.Context, w *tar.Writer, names []string) error {
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := c.file(w, "pool/"+name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// file writes a file of the archive.
+func (c *Config) file(w *tar.Writer, name string) error {
+	in, err := os.Open(filepath.Join(c.Packages.Dir, filepath.FromSlash(name)))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }() // nothing was written
+	info, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	if err := w.WriteHeader(c.header("/"+name, tar.TypeReg, 0o644, info.Size())); err != nil {
+		return err
+	}
+	_, err = io.Copy(w, in)
+	return err
+}
