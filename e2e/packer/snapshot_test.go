@@ -68,7 +68,7 @@ build {
 	node := fmt.Sprintf("provisioner \"ingot-node\" {\n cluster = %q\n %%s\n}\n", filepath.Dir(v.Definition()))
 
 	// Without a terminal nobody can be asked, and not being root is found out first.
-	w.template(t, invocation{}, steps(fmt.Sprintf(node, "")), "build", "-on-error=ask").ended(t, 1, "ingot-node")
+	w.template(t, invocation{}, steps(fmt.Sprintf(node, "")), "build", "-on-error=ask").ended(t, 1, "ingot-node: user 1000 is not root on the machine")
 	first := w.template(t, invocation{}, steps(fmt.Sprintf(node, elevate)), "build").
 		ended(t, 0, "packages of the lock", "writing", "comparing what is there")
 	t.Logf("all components over SSH: %s", first.took)

@@ -37,7 +37,7 @@ type Config struct {
 // Apply puts layers onto a machine, and then compares what is there with them.
 // Doing it again changes nothing.
 func Apply(ctx context.Context, m Machine, c Config) error {
-	if err := supported(ctx, m, c.Cluster.Def.Image.Debian); err != nil {
+	if err := Supported(ctx, m, c.Cluster.Def.Image.Debian); err != nil {
 		return err
 	}
 	users, err := layer.Users(c.Layers...)
@@ -59,7 +59,7 @@ func Apply(ctx context.Context, m Machine, c Config) error {
 	if err := c.copy(ctx, m); err != nil {
 		return fmt.Errorf("writing files: %w", err)
 	}
-	if err := reload(ctx, m); err != nil {
+	if err := c.reload(ctx, m); err != nil {
 		return err
 	}
 	if err := c.check(ctx, m); err != nil {
@@ -68,11 +68,17 @@ func Apply(ctx context.Context, m Machine, c Config) error {
 	return nil
 }
 
+// has reports whether the layer of a component is among those that are applied.
+func (c *Config) has(component string) bool {
+	return slices.ContainsFunc(c.Layers, func(l layer.Layer) bool { return l.Name == component })
+}
+
 // machines names the architecture that images have, as uname -m and Debian do.
 const machines = "x86_64"
 
-// supported refuses a machine that the layers are not made for.
-func supported(ctx context.Context, m Machine, release int) error {
+// Supported refuses a machine that the layers are not made for, and one on which
+// programs do not run as root. It costs next to nothing.
+func Supported(ctx context.Context, m Machine, release int) error {
 	var text bytes.Buffer
 	if err := m.Run(ctx, nil, &text, "cat", "/etc/os-release"); err != nil {
 		return fmt.Errorf("asking the machine what it runs: %w", err)
@@ -87,6 +93,13 @@ func supported(ctx context.Context, m Machine, release int) error {
 	}
 	if got := strings.TrimSpace(text.String()); got != machines {
 		return fmt.Errorf("the machine is of the architecture %q (%s)", got, machines)
+	}
+	text.Reset()
+	if err := m.Run(ctx, nil, &text, "id", "--user"); err != nil {
+		return fmt.Errorf("asking the machine who is logged in: %w", err)
+	}
+	if got := strings.TrimSpace(text.String()); got != "0" {
+		return fmt.Errorf(`user %s is not root on the machine: say what makes it so, as elevate = ["sudo", "--non-interactive"]`, got)
 	}
 	return nil
 }
@@ -117,8 +130,7 @@ func addUsers(ctx context.Context, m Machine, users []layer.User) error {
 // readable refuses a machine that would not read an identity: Ignition runs in
 // an initrd that was made for it, which Debian's is not by itself.
 func (c *Config) readable(ctx context.Context, m Machine) error {
-	is := func(l layer.Layer) bool { return l.Name == "identity" }
-	if c.Cluster.Def.Provisioning != cluster.ProvisioningIgnition || !slices.ContainsFunc(c.Layers, is) {
+	if c.Cluster.Def.Provisioning != cluster.ProvisioningIgnition || !c.has("identity") {
 		return nil
 	}
 	var found bytes.Buffer
@@ -131,8 +143,9 @@ func (c *Config) readable(ctx context.Context, m Machine) error {
 	return nil
 }
 
-// reload has a system that runs read its new units.
-func reload(ctx context.Context, m Machine) error {
+// reload has a system that runs read its new units. Names are asked of
+// systemd-resolved from now on, so it starts at once.
+func (c *Config) reload(ctx context.Context, m Machine) error {
 	var state bytes.Buffer
 	if err := m.Run(ctx, nil, &state, "find", "/run", "-maxdepth", "2", "-path", "/run/systemd/system"); err != nil {
 		return fmt.Errorf("asking the machine whether systemd runs: %w", err)
@@ -142,6 +155,11 @@ func reload(ctx context.Context, m Machine) error {
 	}
 	if err := m.Run(ctx, nil, nil, "systemctl", "daemon-reload"); err != nil {
 		return fmt.Errorf("reading new units: %w", err)
+	}
+	if c.has("system") {
+		if err := m.Run(ctx, nil, nil, "systemctl", "start", "systemd-resolved.service"); err != nil {
+			return fmt.Errorf("starting the machine's resolver: %w", err)
+		}
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ func Clean(ctx context.Context, m Machine, lock []string) error {
 			return fmt.Errorf("locking the password of %q: %w", name, err)
 		}
 	}
-	argv := []string{"find", "/etc", "/home", "/root", "/tmp", "/var", "-xdev", "-depth", "("}
+	argv := []string{"find", "/etc", "/home", "/root", "/tmp", "/var", "-ignore_readdir_race", "-xdev", "-depth", "("}
 	for i, pattern := range belongings() {
 		if i > 0 {
 			argv = append(argv, "-o")

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -19,11 +18,13 @@ import (
 	"github.com/ingot-k8s/ingot/cluster"
 )
 
-// Packages is a Debian archive on this side, as [builder.Archive] makes it, of
-// the packages of a lock.
+// Packages are those of a lock.
 type Packages struct {
-	Dir      string            // with dists and pool
-	Versions map[string]string // of the packages, by name
+	Versions map[string]string // by name
+
+	// Archive makes a Debian archive of them in an empty folder, as
+	// builder.Archive does: dists and pool.
+	Archive func(ctx context.Context, dir string) error
 }
 
 // shelf is where a machine has the part of the archive that it needs, for as
@@ -131,12 +132,22 @@ func aptGet(settings []string, what string, names ...string) []string {
 // fromLock installs packages of the lock, and what they need. The machine gets
 // the list of the archive, says which files it will need, and gets these.
 func (c *Config) fromLock(ctx context.Context, m Machine, names []string) error {
+	dir, err := os.MkdirTemp("", "ingot-packages-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // copies only
+	if err := c.Packages.Archive(ctx, dir); err != nil {
+		return err
+	}
+	archive := os.DirFS(dir)
 	defer func() { _ = m.Run(ctx, nil, nil, "rm", "--recursive", "--force", shelf) }() // what failed before is worth more
 	if err := m.Run(ctx, nil, nil, "mkdir", "--parents", shelf); err != nil {
 		return err
 	}
 	unpack := []string{"tar", "--extract", "--no-same-owner", "--directory", shelf, "--file", "-"}
-	if err := stream(ctx, m, nil, c.writeLists, unpack...); err != nil {
+	lists := func(_ context.Context, w *tar.Writer) error { return c.writeLists(w, archive) }
+	if err := stream(ctx, m, nil, lists, unpack...); err != nil {
 		return fmt.Errorf("sending the list of packages: %w", err)
 	}
 	if err := m.Run(ctx, nil, nil, aptGet(settings, "update")...); err != nil {
@@ -152,7 +163,7 @@ func (c *Config) fromLock(ctx context.Context, m Machine, names []string) error 
 		return err
 	}
 	c.Say(fmt.Sprintf("sending %d packages of the lock", len(files)))
-	err = stream(ctx, m, nil, func(ctx context.Context, w *tar.Writer) error { return c.writeFiles(ctx, w, files) }, unpack...)
+	err = stream(ctx, m, nil, func(ctx context.Context, w *tar.Writer) error { return c.writeFiles(ctx, w, archive, files) }, unpack...)
 	if err != nil {
 		return fmt.Errorf("sending packages: %w", err)
 	}
@@ -183,7 +194,7 @@ func shelved(said string) ([]string, error) {
 
 // writeLists writes the list of the archive, and apt's settings: packages of the
 // lock are taken even where the machine has newer ones (apt_preferences(5)).
-func (c *Config) writeLists(_ context.Context, w *tar.Writer) error {
+func (c *Config) writeLists(w *tar.Writer, archive fs.FS) error {
 	codename, err := apt.Codename(c.Cluster.Def.Image.Debian)
 	if err != nil {
 		return err
@@ -204,22 +215,21 @@ func (c *Config) writeLists(_ context.Context, w *tar.Writer) error {
 			return err
 		}
 	}
-	root := os.DirFS(c.Packages.Dir)
-	return fs.WalkDir(root, "dists", func(name string, d fs.DirEntry, err error) error {
+	return fs.WalkDir(archive, "dists", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		return c.file(w, name)
+		return c.file(w, archive, name)
 	})
 }
 
 // writeFiles writes packages of the archive.
-func (c *Config) writeFiles(ctx context.Context, w *tar.Writer, names []string) error {
+func (c *Config) writeFiles(ctx context.Context, w *tar.Writer, archive fs.FS, names []string) error {
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := c.file(w, "pool/"+name); err != nil {
+		if err := c.file(w, archive, "pool/"+name); err != nil {
 			return err
 		}
 	}
@@ -227,8 +237,8 @@ func (c *Config) writeFiles(ctx context.Context, w *tar.Writer, names []string) 
 }
 
 // file writes a file of the archive.
-func (c *Config) file(w *tar.Writer, name string) error {
-	in, err := os.Open(filepath.Join(c.Packages.Dir, filepath.FromSlash(name)))
+func (c *Config) file(w *tar.Writer, archive fs.FS, name string) error {
+	in, err := archive.Open(name)
 	if err != nil {
 		return err
 	}

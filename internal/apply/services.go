@@ -3,11 +3,9 @@ package apply
 import (
 	"bytes"
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/ingot-k8s/ingot/builder/tree"
-	"github.com/ingot-k8s/ingot/provisioners/layer"
 )
 
 // policy is what packages ask before they start a service (Debian's invoke-rc.d
@@ -43,7 +41,7 @@ func foreign() []string {
 // is to start, as a bake does. What runs goes on until the machine is off. Where
 // nobody may log in to nodes, SSH is for this machine alone.
 func (c *Config) still(ctx context.Context, m Machine) error {
-	if !slices.ContainsFunc(c.Layers, func(l layer.Layer) bool { return l.Name == "system" }) {
+	if !c.has("system") {
 		return nil
 	}
 	patterns := append(tree.OwnUnits(), foreign()...)

@@ -5,7 +5,6 @@ package component
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -61,6 +60,10 @@ func (p *Provisioner) Provision(ctx context.Context, ui packersdk.Ui, comm packe
 }
 
 func (p *Provisioner) provision(ctx context.Context, ui packersdk.Ui, comm packersdk.Communicator) error {
+	m := &machine{comm: comm, elevate: p.config.Elevate}
+	if err := apply.Supported(ctx, m, p.cluster.Def.Image.Debian); err != nil {
+		return err // before programs are compiled
+	}
 	store, err := pki.Open(p.cluster, pki.Options{IdentityFile: p.config.IdentityFile, Log: show.Logger(ui)})
 	if err != nil {
 		return err
@@ -83,36 +86,24 @@ func (p *Provisioner) provision(ctx context.Context, ui packersdk.Ui, comm packe
 	if err != nil {
 		return err
 	}
-	packages, remove, err := p.packages(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	defer remove()
-	return apply.Apply(ctx, &machine{comm: comm, elevate: p.config.Elevate}, apply.Config{
-		Cluster: p.cluster, Layers: layers, Programs: programs, Packages: packages, Date: cfg.Lock.Date, Say: ui.Say,
+	return apply.Apply(ctx, m, apply.Config{
+		Cluster: p.cluster, Layers: layers, Programs: programs, Packages: p.packages(cfg), Date: cfg.Lock.Date, Say: ui.Say,
 	})
 }
 
-// packages makes the archive that packages come from, if it is not the
-// machine's own, until remove is called.
-func (p *Provisioner) packages(ctx context.Context, cfg *builder.Config) (out *apply.Packages, remove func(), err error) {
+// packages are those of the lock, if not the machine's own are asked for.
+func (p *Provisioner) packages(cfg *builder.Config) *apply.Packages {
 	if p.config.Packages == fromMachine {
-		return nil, func() {}, nil
+		return nil
 	}
-	dir, err := os.MkdirTemp("", "ingot-packages-")
-	if err != nil {
-		return nil, nil, err
+	out := &apply.Packages{
+		Versions: map[string]string{},
+		Archive:  func(ctx context.Context, dir string) error { return builder.Archive(ctx, *cfg, dir) },
 	}
-	remove = func() { _ = os.RemoveAll(dir) } // copies only
-	if err := builder.Archive(ctx, *cfg, dir); err != nil {
-		remove()
-		return nil, nil, err
-	}
-	out = &apply.Packages{Dir: dir, Versions: map[string]string{}}
 	for _, l := range cfg.Lock.Debian.Packages {
 		out.Versions[l.Name] = l.Version
 	}
-	return out, remove, nil
+	return out
 }
 
 // layers are those that the provisioner applies.
