@@ -122,7 +122,7 @@ test: setup vet ## Run all tests, against the real programs; as root none is ski
 	go test ./...
 
 .PHONY: e2e
-e2e: e2e-bake e2e-packer e2e-boot e2e-cluster ## Bake, boot, and break a cluster, for real: an hour or more without KVM
+e2e: e2e-bake e2e-packer e2e-snapshot e2e-boot e2e-cluster ## Bake, boot, and break a cluster, for real: an hour or more without KVM
 
 .PHONY: e2e-bake
 e2e-bake: setup setup-bake build ## Bake images, and spoil bakes in every way; RUN=TestBake/Killed does one thing
@@ -130,7 +130,11 @@ e2e-bake: setup setup-bake build ## Bake images, and spoil bakes in every way; R
 
 .PHONY: e2e-packer
 e2e-packer: setup setup-bake build $(PINNED_PACKER) ## Run the real Packer with the plugin; RUN=TestPacker/Same does one thing
-	INGOT_TEST_PACKER='$(PINNED_PACKER)' $(E2E) -timeout 60m -run '$(RUN)' ./e2e/packer
+	INGOT_TEST_PACKER='$(PINNED_PACKER)' $(E2E) -timeout 60m -run '$(or $(RUN),TestPacker)' ./e2e/packer
+
+.PHONY: e2e-snapshot
+e2e-snapshot: setup setup-bake build $(PINNED_PACKER) ## Make a node's image of a plain Debian in QEMU, by Packer over SSH, and boot it
+	INGOT_TEST_PACKER='$(PINNED_PACKER)' $(E2E) -timeout 60m -run TestSnapshot ./e2e/packer
 
 .PHONY: e2e-boot
 e2e-boot: setup setup-bake build ## Boot images in QEMU, two machines at once; RUN=TestIgnition/Life does one thing

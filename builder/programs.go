@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/ingot-k8s/ingot/builder/base"
 	"github.com/ingot-k8s/ingot/builder/step"
 	"github.com/ingot-k8s/ingot/builder/tree"
 	"github.com/ingot-k8s/ingot/internal/nodeprogram"
@@ -39,6 +40,17 @@ func Programs(ctx context.Context, cfg Config, names []string) ([]tree.Extra, er
 		out = append(out, containers...)
 	}
 	return append(out, b.nodeProgram()...), nil
+}
+
+// Archive makes a Debian archive of the locked packages in an empty folder, for
+// machines that are no image of ours (see [base.Archive]). What is not in the
+// cache is fetched.
+func Archive(ctx context.Context, cfg Config, dir string) error {
+	b := newBake(cfg)
+	if err := b.fetch(ctx, "packages", b.Lock.Debian.Packages); err != nil {
+		return err
+	}
+	return base.Archive(ctx, base.Config{Lock: b.Lock, Cache: b.Store.Cache, Runner: b.Runner, Path: b.path}, dir)
 }
 
 // nodeProgram is ingot-node, and the name by which people find it.

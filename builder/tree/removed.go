@@ -44,14 +44,14 @@ func removals() []removal {
 				"/var/backups/*", "/var/log/alternatives.log", "/var/log/dpkg.log", "/var/log/bootstrap.log"),
 			under("/var/lib/systemd/deb-systemd-helper-enabled", "/var/lib/systemd/deb-systemd-user-helper-enabled", "/var/log/apt"))},
 		{"what is made anew at each boot", beneath("/dev", "/proc", "/run", "/sys", "/tmp", "/var/tmp", "/efi")},
-		{"packages' own choice of what starts", glob(ownUnits()...)},
+		{"packages' own choice of what starts", glob(OwnUnits()...)},
 	}
 }
 
-// ownUnits are the links by which packages start at boot what the roles of a
+// OwnUnits are patterns of the links by which packages start at boot what the roles of a
 // node are to start, or what a read-only system has no use for. The units of
 // packages that a definition asks for start as they do on Debian.
-func ownUnits() []string {
+func OwnUnits() []string {
 	var out []string
 	for _, name := range []string{
 		"containerd.service", "haproxy.service", "tinc.service", "prometheus-node-exporter*", "etcd.service", "coredns.service",

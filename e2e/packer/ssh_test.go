@@ -21,9 +21,9 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// machine is a Debian in namespaces of its own that is reached by SSH, with
+// debian is a Debian in namespaces of its own that is reached by SSH, with
 // everything of it but systemd's own process.
-type machine struct {
+type debian struct {
 	*workshop.Workshop
 	port int
 }
@@ -88,7 +88,7 @@ build {
 
 // keyless expects no private key in what was put onto the machine: programs,
 // which have the word in them, are left out by their size.
-func (m *machine) keyless(t *testing.T, paths []string) {
+func (m *debian) keyless(t *testing.T, paths []string) {
 	t.Helper()
 	for _, path := range paths {
 		at := filepath.Join(m.Tree(), path)
@@ -112,7 +112,7 @@ func inside(t *testing.T, w *world) {
 }
 
 // machine starts one from the base of the cluster lab.
-func (w *world) machine(t *testing.T) *machine {
+func (w *world) machine(t *testing.T) *debian {
 	t.Helper()
 	base, err := os.Open(w.newest(t, "base", "base.tar"))
 	check(t, err)
@@ -126,7 +126,7 @@ func (w *world) machine(t *testing.T) *machine {
 			t.Error(err)
 		}
 	})
-	m := &machine{Workshop: shop}
+	m := &debian{Workshop: shop}
 	m.serve(t)
 	return m
 }
@@ -165,7 +165,7 @@ func (w *world) newest(t *testing.T, step, name string) string {
 
 // serve answers SSH on loopback until the test ends: each command that is asked
 // for runs on the machine.
-func (m *machine) serve(t *testing.T) {
+func (m *debian) serve(t *testing.T) {
 	t.Helper()
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	check(t, err)
@@ -189,7 +189,7 @@ func (m *machine) serve(t *testing.T) {
 	}()
 }
 
-func (m *machine) connection(ctx context.Context, conn net.Conn, config *ssh.ServerConfig) {
+func (m *debian) connection(ctx context.Context, conn net.Conn, config *ssh.ServerConfig) {
 	_, channels, requests, err := ssh.NewServerConn(conn, config)
 	if err != nil {
 		return // Packer asks the port whether it is open
@@ -208,7 +208,7 @@ func (m *machine) connection(ctx context.Context, conn net.Conn, config *ssh.Ser
 	}
 }
 
-func (m *machine) session(ctx context.Context, channel ssh.Channel, requests <-chan *ssh.Request) {
+func (m *debian) session(ctx context.Context, channel ssh.Channel, requests <-chan *ssh.Request) {
 	defer func() { _ = channel.Close() }() // the client may have closed it
 	for r := range requests {
 		var command struct{ Line string }

@@ -79,6 +79,33 @@ func TestPacker(t *testing.T) {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	w, root := equip(t)
+	dir := w.dir
+	lab := filepath.Join(dir, "clusters", "lab")
+	check(t, os.MkdirAll(lab, 0o755))
+	text, err := os.ReadFile("../../clusters/lab/cluster.yaml")
+	check(t, err)
+	check(t, os.WriteFile(filepath.Join(lab, "cluster.yaml"), text, 0o644))
+	// The lock of another test's run, if there is one: less is made anew.
+	if _, err := os.Stat(filepath.Join(lab, "lock.yaml")); errors.Is(err, fs.ErrNotExist) {
+		if other, err := os.ReadFile(filepath.Join(root, "bake", "clusters", "lab", "lock.yaml")); err == nil {
+			check(t, os.WriteFile(filepath.Join(lab, "lock.yaml"), other, 0o644))
+		}
+	}
+	out := filepath.Join(dir, "out")
+	check(t, os.RemoveAll(out)) // of the last run
+	w.command(t, invocation{}, w.ingot, "lock", "lab", "--clusters", filepath.Join(dir, "clusters")).ok(t)
+	r := w.command(t, invocation{}, w.ingot, "images", "lab", "--json", "--only", "raw,qcow2,vmdk,ova,raw.gz",
+		"--clusters", filepath.Join(dir, "clusters"), "--out", out).ok(t)
+	w.manifest = new(builder.Manifest)
+	check(t, json.Unmarshal([]byte(r.stdout), w.manifest))
+	return w
+}
+
+// equip is a world without images: the programs, and the plugin where Packer
+// finds it. The folder that all end-to-end tests work in is the second result.
+func equip(t *testing.T) (*world, string) {
+	t.Helper()
 	dir, packer := os.Getenv(folderVariable), os.Getenv(packerVariable)
 	if dir == "" || packer == "" {
 		t.Skipf("needs a folder to work in, Packer, and minutes: make e2e-packer sets %s and %s", folderVariable, packerVariable)
@@ -96,28 +123,9 @@ func newWorld(t *testing.T) *world {
 	plugin := filepath.Join(dir, "bin", "packer-plugin-ingot")
 	build(t, w.ingot, "../../cmd/ingot")
 	build(t, plugin, "../../cmd/packer-plugin-ingot")
-
-	lab := filepath.Join(dir, "clusters", "lab")
-	check(t, os.MkdirAll(lab, 0o755))
-	text, err := os.ReadFile("../../clusters/lab/cluster.yaml")
-	check(t, err)
-	check(t, os.WriteFile(filepath.Join(lab, "cluster.yaml"), text, 0o644))
-	// The lock of another test's run, if there is one: less is made anew.
-	if _, err := os.Stat(filepath.Join(lab, "lock.yaml")); errors.Is(err, fs.ErrNotExist) {
-		if other, err := os.ReadFile(filepath.Join(root, "bake", "clusters", "lab", "lock.yaml")); err == nil {
-			check(t, os.WriteFile(filepath.Join(lab, "lock.yaml"), other, 0o644))
-		}
-	}
-	out := filepath.Join(dir, "out")
-	check(t, os.RemoveAll(out)) // of the last run
 	check(t, os.RemoveAll(filepath.Join(dir, "plugins")))
-	w.command(t, invocation{}, w.ingot, "lock", "lab", "--clusters", filepath.Join(dir, "clusters")).ok(t)
-	r := w.command(t, invocation{}, w.ingot, "images", "lab", "--json", "--only", "raw,qcow2,vmdk,ova,raw.gz",
-		"--clusters", filepath.Join(dir, "clusters"), "--out", out).ok(t)
-	w.manifest = new(builder.Manifest)
-	check(t, json.Unmarshal([]byte(r.stdout), w.manifest))
 	w.command(t, invocation{}, packer, "plugins", "install", "--path", plugin, source).ok(t)
-	return w
+	return w, root
 }
 
 // build builds a program as make does.

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ingot-k8s/ingot/builder/lock"
 	"github.com/ingot-k8s/ingot/builder/tree"
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/provisioners/layer"
@@ -30,6 +29,7 @@ type Config struct {
 	Cluster  *cluster.Cluster
 	Layers   []layer.Layer
 	Programs []tree.Extra // that the layers' units start
+	Packages *Packages    // where the layers' packages come from; nil means the machine's own sources
 	Date     time.Time    // of all files
 	Say      func(message string)
 }
@@ -37,36 +37,48 @@ type Config struct {
 // Apply puts layers onto a machine, and then compares what is there with them.
 // Doing it again changes nothing.
 func Apply(ctx context.Context, m Machine, c Config) error {
-	if err := supported(ctx, m, c.Cluster.Def.Image.Debian); err != nil {
+	if err := Supported(ctx, m, c.Cluster.Def.Image.Debian); err != nil {
 		return err
 	}
 	users, err := layer.Users(c.Layers...)
 	if err != nil {
 		return err
 	}
+	if err := c.readable(ctx, m); err != nil {
+		return err
+	}
 	if err := c.install(ctx, m); err != nil {
 		return fmt.Errorf("installing packages: %w", err)
+	}
+	if err := c.still(ctx, m); err != nil {
+		return fmt.Errorf("taking back what packages start: %w", err)
 	}
 	if err := addUsers(ctx, m, users); err != nil {
 		return fmt.Errorf("adding users: %w", err)
 	}
-	c.Say("writing files")
-	// tar puts a new file in the place of an old one, and never writes through a link.
-	err = c.stream(ctx, m, nil, "tar", "--extract", "--same-owner", "--preserve-permissions", "--directory", "/", "--file", "-")
-	if err != nil {
+	if err := c.copy(ctx, m); err != nil {
 		return fmt.Errorf("writing files: %w", err)
 	}
-	if err := reload(ctx, m); err != nil {
+	if err := c.reload(ctx, m); err != nil {
 		return err
 	}
-	return c.check(ctx, m)
+	if err := c.check(ctx, m); err != nil {
+		return fmt.Errorf("checking the result: %w", err)
+	}
+	return nil
+}
+
+// has reports whether the layer of a component is among those that are applied.
+func (c *Config) has(component string) bool {
+	return slices.ContainsFunc(c.Layers, func(l layer.Layer) bool { return l.Name == component })
 }
 
 // machines names the architecture that images have, as uname -m and Debian do.
 const machines = "x86_64"
 
-// supported refuses a machine that the layers are not made for.
-func supported(ctx context.Context, m Machine, release int) error {
+// Supported refuses a machine that the layers are not made for, and one on which
+// programs do not run as root. It costs next to nothing.
+func Supported(ctx context.Context, m Machine, release int) error {
 	var text bytes.Buffer
 	if err := m.Run(ctx, nil, &text, "cat", "/etc/os-release"); err != nil {
 		return fmt.Errorf("asking the machine what it runs: %w", err)
@@ -82,6 +94,13 @@ func supported(ctx context.Context, m Machine, release int) error {
 	if got := strings.TrimSpace(text.String()); got != machines {
 		return fmt.Errorf("the machine is of the architecture %q (%s)", got, machines)
 	}
+	text.Reset()
+	if err := m.Run(ctx, nil, &text, "id", "--user"); err != nil {
+		return fmt.Errorf("asking the machine who is logged in: %w", err)
+	}
+	if got := strings.TrimSpace(text.String()); got != "0" {
+		return fmt.Errorf(`user %s is not root on the machine: say what makes it so, as elevate = ["sudo", "--non-interactive"]`, got)
+	}
 	return nil
 }
 
@@ -93,53 +112,6 @@ func field(text, name string) string {
 		}
 	}
 	return ""
-}
-
-// packages are what the layers need of Debian.
-func (c *Config) packages() []string {
-	var out []string
-	for _, l := range c.Layers {
-		out = append(out, l.Packages...)
-		for _, named := range c.Cluster.Def.ImageComponents() {
-			if named.Source == cluster.SourceDebian && slices.Contains(l.Components, named.Name) {
-				out = append(out, lock.PackagesOf(named.Name)...)
-			}
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-// install installs packages that are missing, from the machine's own sources.
-func (c *Config) install(ctx context.Context, m Machine) error {
-	missing, err := missing(ctx, m, c.packages())
-	if err != nil || len(missing) == 0 {
-		return err
-	}
-	c.Say("installing " + strings.Join(missing, " "))
-	apt := []string{"env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet=2", "--yes", "--no-install-recommends", "--option=DPkg::Lock::Timeout=300"}
-	if err := m.Run(ctx, nil, nil, append(slices.Clone(apt), "update")...); err != nil {
-		return err
-	}
-	return m.Run(ctx, nil, nil, append(append(apt, "install"), missing...)...)
-}
-
-// missing lists those packages that are not installed.
-func missing(ctx context.Context, m Machine, names []string) ([]string, error) {
-	if len(names) == 0 {
-		return nil, nil
-	}
-	var text bytes.Buffer
-	if err := m.Run(ctx, nil, &text, "dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n"); err != nil {
-		return nil, err
-	}
-	there := map[string]bool{}
-	for line := range strings.Lines(text.String()) {
-		if name, is := strings.CutSuffix(strings.TrimSpace(line), " installed"); is {
-			there[name] = true
-		}
-	}
-	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return there[name] }), nil
 }
 
 // addUsers makes the layers' accounts as sysusers.d(5) does, which takes those
@@ -155,8 +127,25 @@ func addUsers(ctx context.Context, m Machine, users []layer.User) error {
 	return m.Run(ctx, strings.NewReader(lines.String()), nil, "systemd-sysusers", "-")
 }
 
-// reload has a system that runs read its new units.
-func reload(ctx context.Context, m Machine) error {
+// readable refuses a machine that would not read an identity: Ignition runs in
+// an initrd that was made for it, which Debian's is not by itself.
+func (c *Config) readable(ctx context.Context, m Machine) error {
+	if c.Cluster.Def.Provisioning != cluster.ProvisioningIgnition || !c.has("identity") {
+		return nil
+	}
+	var found bytes.Buffer
+	if err := m.Run(ctx, nil, &found, "find", "/usr/lib", "-maxdepth", "4", "-path", "/usr/lib/dracut/modules.d/*ignition"); err != nil {
+		return fmt.Errorf("looking for Ignition: %w", err)
+	}
+	if found.Len() == 0 {
+		return errors.New(`the machine's initrd has no Ignition to read an identity: say "provisioning: cloud-init" in the definition`)
+	}
+	return nil
+}
+
+// reload has a system that runs read its new units. Names are asked of
+// systemd-resolved from now on, so it starts at once.
+func (c *Config) reload(ctx context.Context, m Machine) error {
 	var state bytes.Buffer
 	if err := m.Run(ctx, nil, &state, "find", "/run", "-maxdepth", "2", "-path", "/run/systemd/system"); err != nil {
 		return fmt.Errorf("asking the machine whether systemd runs: %w", err)
@@ -167,6 +156,11 @@ func reload(ctx context.Context, m Machine) error {
 	if err := m.Run(ctx, nil, nil, "systemctl", "daemon-reload"); err != nil {
 		return fmt.Errorf("reading new units: %w", err)
 	}
+	if c.has("system") {
+		if err := m.Run(ctx, nil, nil, "systemctl", "start", "systemd-resolved.service"); err != nil {
+			return fmt.Errorf("starting the machine's resolver: %w", err)
+		}
+	}
 	return nil
 }
 
@@ -174,15 +168,19 @@ func reload(ctx context.Context, m Machine) error {
 func (c *Config) check(ctx context.Context, m Machine) error {
 	c.Say("comparing what is there")
 	var said bytes.Buffer
-	if err := c.stream(ctx, m, &said, "tar", "--compare", "--directory", "/", "--file", "-"); err != nil {
-		return fmt.Errorf("checking the result: %w", errors.Join(err, errors.New(strings.TrimSpace(said.String()))))
+	if err := stream(ctx, m, &said, c.write, "tar", "--compare", "--directory", "/", "--file", "-"); err != nil {
+		return errors.Join(err, errors.New(strings.TrimSpace(said.String())))
 	}
-	left, err := missing(ctx, m, c.packages())
-	if err == nil && len(left) > 0 {
-		err = fmt.Errorf("not installed: %s", strings.Join(left, ", "))
-	}
-	if err != nil {
-		return fmt.Errorf("checking the result: %w", err)
+	for what, look := range map[string]func(context.Context, Machine) ([]string, error){
+		"not installed": c.missing, "not as it was written": c.other,
+	} {
+		left, err := look(ctx, m)
+		if err == nil && len(left) > 0 {
+			err = fmt.Errorf("%s: %s", what, strings.Join(left, ", "))
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -37,7 +38,7 @@ func (f *fixed) Run(_ context.Context, in io.Reader, out io.Writer, argv ...stri
 		}
 		f.stdin[line] = data
 	}
-	for prefix, answer := range f.answers {
+	for prefix, answer := range f.answers { // none begins with another
 		if strings.HasPrefix(line, prefix) {
 			if out != nil {
 				_, err := io.WriteString(out, answer)
@@ -65,11 +66,15 @@ func config() Config {
 	}
 }
 
+// program is what a machine says that has the program of config.
+var program = fmt.Sprintf("755 root root %x */usr/bin/program\n", sha256.Sum256([]byte("#!")))
+
 // debian is a machine that has all that is needed.
 func debian() *fixed {
 	return &fixed{answers: map[string]string{
-		"cat /etc/os-release": "ID=debian\nVERSION_ID=\"12\"\n", "uname -m": "x86_64\n",
-		"dpkg-query": "kmod installed\nabsent installed\nold config-files\n", "systemd-sysusers -": "", "tar": "", "find /run": "",
+		"cat /etc/os-release": "ID=debian\nVERSION_ID=\"12\"\n", "uname -m": "x86_64\n", "id --user": "0\n",
+		"dpkg-query": "kmod 1 installed\nabsent 2 installed\nold 3 config-files\n", "systemd-sysusers -": "", "tar": "", "find /run": "",
+		"find /usr -type f": program,
 	}}
 }
 
@@ -101,7 +106,7 @@ func TestApply(t *testing.T) {
 		}
 		got = append(got, fmt.Sprintf("%s %o %s:%s %s", h.Name, h.Mode, h.Uname, h.Gname, h.Linkname))
 	}
-	want := []string{"etc/link 777 root:root sample", "etc/sample 644 sam:root ", "usr/bin/program 755 root:root "}
+	want := []string{"etc/link 777 root:root sample", "etc/sample 644 sam:root "} // it has the program
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -115,9 +120,11 @@ func TestRefused(t *testing.T) {
 		"distribution": {func(f *fixed) { f.answers["cat /etc/os-release"] = "ID=ubuntu\nVERSION_ID=12\n" }, `runs "ubuntu" "12", and the definition is for Debian 12`},
 		"release":      {func(f *fixed) { f.answers["cat /etc/os-release"] = "ID=debian\nVERSION_ID=11\n" }, `runs "debian" "11"`},
 		"processor":    {func(f *fixed) { f.answers["uname -m"] = "aarch64\n" }, `architecture "aarch64" (x86_64)`},
+		"user":         {func(f *fixed) { f.answers["id --user"] = "1000\n" }, `user 1000 is not root on the machine: say what makes it so, as elevate = `},
 		"no system":    {func(f *fixed) { delete(f.answers, "cat /etc/os-release") }, "asking the machine what it runs: cat: not here"},
-		"no packages":  {func(f *fixed) { f.answers["dpkg-query"] = "kmod installed\n" }, "installing packages: env: not here"},
+		"no packages":  {func(f *fixed) { f.answers["dpkg-query"] = "kmod 1 installed\n"; f.answers["find /usr/sbin"] = policy }, "installing packages: env: not here"},
 		"no units":     {func(f *fixed) { f.answers["find /run"] = "/run/systemd/system\n" }, "reading new units: systemctl: not here"},
+		"no program":   {func(f *fixed) { f.answers["find /usr -type f"] = "" }, "checking the result: not as it was written: /usr/bin/program"},
 		"not the same": {func(f *fixed) { delete(f.answers, "tar"); f.answers["tar --extract"] = "" }, "checking the result: tar: not here"},
 	} {
 		t.Run(name, func(t *testing.T) {

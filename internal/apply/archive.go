@@ -11,16 +11,26 @@ import (
 	"path"
 	"strings"
 
-	"github.com/ingot-k8s/ingot/builder/tree"
 	"github.com/ingot-k8s/ingot/provisioners/layer"
 )
 
-// stream runs a program that reads what is put onto the machine as an archive.
-func (c *Config) stream(ctx context.Context, m Machine, out io.Writer, argv ...string) error {
+// stream runs a program that reads an archive.
+func stream(ctx context.Context, m Machine, out io.Writer, write func(context.Context, *tar.Writer) error, argv ...string) error {
+	return pipe(ctx, m, out, func(w io.Writer) error {
+		archive := tar.NewWriter(w)
+		if err := write(ctx, archive); err != nil {
+			return err
+		}
+		return archive.Close()
+	}, argv...)
+}
+
+// pipe runs a program that reads what write writes.
+func pipe(ctx context.Context, m Machine, out io.Writer, write func(w io.Writer) error, argv ...string) error {
 	r, w := io.Pipe()
 	written := make(chan error, 1)
 	go func() {
-		err := c.write(ctx, w)
+		err := write(w)
 		written <- err
 		_ = w.CloseWithError(err) // always nil
 	}()
@@ -32,9 +42,9 @@ func (c *Config) stream(ctx context.Context, m Machine, out io.Writer, argv ...s
 	return ran
 }
 
-// write writes the archive. Owners are named: the machine knows their numbers.
-func (c *Config) write(ctx context.Context, w io.Writer) error {
-	archive := tar.NewWriter(w)
+// write writes the archive of what the layers have, and the programs' links.
+// Owners are named: the machine knows their numbers.
+func (c *Config) write(ctx context.Context, archive *tar.Writer) error {
 	for _, l := range c.Layers {
 		entries, err := l.Entries()
 		if err != nil {
@@ -50,11 +60,16 @@ func (c *Config) write(ctx context.Context, w io.Writer) error {
 		}
 	}
 	for _, p := range c.Programs {
-		if err := c.program(archive, p); err != nil {
+		if p.Target == "" {
+			continue
+		}
+		h := c.header(p.Path, tar.TypeSymlink, 0o777, 0)
+		h.Linkname = p.Target
+		if err := archive.WriteHeader(h); err != nil {
 			return fmt.Errorf("%s: %w", p.Path, err)
 		}
 	}
-	return archive.Close()
+	return nil
 }
 
 func (c *Config) header(at string, kind byte, mode fs.FileMode, size int64) *tar.Header {
@@ -94,27 +109,5 @@ func (c *Config) entry(w *tar.Writer, e layer.Entry) error {
 		return err
 	}
 	_, err := io.Copy(w, bytes.NewReader(e.Content))
-	return err
-}
-
-func (c *Config) program(w *tar.Writer, p tree.Extra) error {
-	if p.Target != "" {
-		h := c.header(p.Path, tar.TypeSymlink, 0o777, 0)
-		h.Linkname = p.Target
-		return w.WriteHeader(h)
-	}
-	mode := p.Mode
-	if mode == 0 {
-		mode = 0o644
-	}
-	if err := w.WriteHeader(c.header(p.Path, tar.TypeReg, mode, p.Size)); err != nil {
-		return err
-	}
-	in, err := p.Open()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = in.Close() }() // nothing was written
-	_, err = io.Copy(w, in)
 	return err
 }

@@ -26,6 +26,7 @@ func Set() *plugin.Set {
 	for _, name := range append(component.Names(), component.All) {
 		set.RegisterProvisioner(name, &component.Provisioner{Name: name, Version: Version})
 	}
+	set.RegisterProvisioner(component.CleanName, new(component.Cleaner))
 	for _, f := range format.Formats() {
 		set.RegisterPostProcessor(format.Name(f), &format.Processor{Format: f})
 	}

@@ -29,7 +29,7 @@ func TestSet(t *testing.T) {
 	want := map[string][]string{
 		"builders": {"image"}, "data sources": {"cluster"}, "post-processors": {"ova", "qcow2", "raw-gz", "vmdk"},
 		"provisioners": {
-			"apiendpoint", "containerd", "controlplane", "dns", "etcd", "extras", "identity", "kubelet", "node", "nodecare",
+			"apiendpoint", "clean", "containerd", "controlplane", "dns", "etcd", "extras", "identity", "kubelet", "node", "nodecare",
 			"nodeexporter", "proxy", "system", "tinc",
 		},
 	}

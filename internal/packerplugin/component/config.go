@@ -1,8 +1,9 @@
-//go:generate go tool packer-sdc mapstructure-to-hcl2 -type Config
+//go:generate go tool packer-sdc mapstructure-to-hcl2 -type Config,CleanConfig
 
 package component
 
 import (
+	"fmt"
 	"os"
 
 	"github.com/hashicorp/packer-plugin-sdk/common"
@@ -10,6 +11,12 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/template/interpolate"
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/definition"
+)
+
+// Where Debian packages come from.
+const (
+	fromLock    = "lock"
+	fromMachine = "machine"
 )
 
 // Config is what a template says of a component.
@@ -24,7 +31,11 @@ type Config struct {
 	// Program that becomes root, with its arguments, where the communicator's
 	// user is not: ["sudo", "--non-interactive"].
 	Elevate []string `mapstructure:"elevate"`
-	// Use nothing but the lock and the cache for programs.
+	// Where Debian packages come from: "lock", the versions of the definition's
+	// lock, which are sent to the machine, or "machine", its own sources. The
+	// default is "lock".
+	Packages string `mapstructure:"packages"`
+	// Use nothing but the lock and the cache.
 	Offline bool `mapstructure:"offline"`
 
 	ctx interpolate.Context
@@ -40,6 +51,13 @@ func (c *Config) decode(raw []any) (*cluster.Cluster, error) {
 	}
 	if c.IdentityFile == "" {
 		c.IdentityFile = os.Getenv("INGOT_IDENTITY_FILE")
+	}
+	switch c.Packages {
+	case "":
+		c.Packages = fromLock
+	case fromLock, fromMachine:
+	default:
+		return nil, fmt.Errorf("packages: %q (%s, %s)", c.Packages, fromLock, fromMachine)
 	}
 	loaded, _, err := definition.Load(c.Cluster)
 	return loaded, err

@@ -7,6 +7,47 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
+// FlatCleanConfig is an auto-generated flat version of CleanConfig.
+// Where the contents of a field with a `mapstructure:,squash` tag are bubbled up.
+type FlatCleanConfig struct {
+	PackerBuildName     *string           `mapstructure:"packer_build_name" cty:"packer_build_name" hcl:"packer_build_name"`
+	PackerBuilderType   *string           `mapstructure:"packer_builder_type" cty:"packer_builder_type" hcl:"packer_builder_type"`
+	PackerCoreVersion   *string           `mapstructure:"packer_core_version" cty:"packer_core_version" hcl:"packer_core_version"`
+	PackerDebug         *bool             `mapstructure:"packer_debug" cty:"packer_debug" hcl:"packer_debug"`
+	PackerForce         *bool             `mapstructure:"packer_force" cty:"packer_force" hcl:"packer_force"`
+	PackerOnError       *string           `mapstructure:"packer_on_error" cty:"packer_on_error" hcl:"packer_on_error"`
+	PackerUserVars      map[string]string `mapstructure:"packer_user_variables" cty:"packer_user_variables" hcl:"packer_user_variables"`
+	PackerSensitiveVars []string          `mapstructure:"packer_sensitive_variables" cty:"packer_sensitive_variables" hcl:"packer_sensitive_variables"`
+	Elevate             []string          `mapstructure:"elevate" cty:"elevate" hcl:"elevate"`
+	Lock                []string          `mapstructure:"lock" cty:"lock" hcl:"lock"`
+}
+
+// FlatMapstructure returns a new FlatCleanConfig.
+// FlatCleanConfig is an auto-generated flat version of CleanConfig.
+// Where the contents a fields with a `mapstructure:,squash` tag are bubbled up.
+func (*CleanConfig) FlatMapstructure() interface{ HCL2Spec() map[string]hcldec.Spec } {
+	return new(FlatCleanConfig)
+}
+
+// HCL2Spec returns the hcl spec of a CleanConfig.
+// This spec is used by HCL to read the fields of CleanConfig.
+// The decoded values from this spec will then be applied to a FlatCleanConfig.
+func (*FlatCleanConfig) HCL2Spec() map[string]hcldec.Spec {
+	s := map[string]hcldec.Spec{
+		"packer_build_name":          &hcldec.AttrSpec{Name: "packer_build_name", Type: cty.String, Required: false},
+		"packer_builder_type":        &hcldec.AttrSpec{Name: "packer_builder_type", Type: cty.String, Required: false},
+		"packer_core_version":        &hcldec.AttrSpec{Name: "packer_core_version", Type: cty.String, Required: false},
+		"packer_debug":               &hcldec.AttrSpec{Name: "packer_debug", Type: cty.Bool, Required: false},
+		"packer_force":               &hcldec.AttrSpec{Name: "packer_force", Type: cty.Bool, Required: false},
+		"packer_on_error":            &hcldec.AttrSpec{Name: "packer_on_error", Type: cty.String, Required: false},
+		"packer_user_variables":      &hcldec.AttrSpec{Name: "packer_user_variables", Type: cty.Map(cty.String), Required: false},
+		"packer_sensitive_variables": &hcldec.AttrSpec{Name: "packer_sensitive_variables", Type: cty.List(cty.String), Required: false},
+		"elevate":                    &hcldec.AttrSpec{Name: "elevate", Type: cty.List(cty.String), Required: false},
+		"lock":                       &hcldec.AttrSpec{Name: "lock", Type: cty.List(cty.String), Required: false},
+	}
+	return s
+}
+
 // FlatConfig is an auto-generated flat version of Config.
 // Where the contents of a field with a `mapstructure:,squash` tag are bubbled up.
 type FlatConfig struct {
@@ -21,6 +62,7 @@ type FlatConfig struct {
 	Cluster             *string           `mapstructure:"cluster" required:"true" cty:"cluster" hcl:"cluster"`
 	IdentityFile        *string           `mapstructure:"identity_file" cty:"identity_file" hcl:"identity_file"`
 	Elevate             []string          `mapstructure:"elevate" cty:"elevate" hcl:"elevate"`
+	Packages            *string           `mapstructure:"packages" cty:"packages" hcl:"packages"`
 	Offline             *bool             `mapstructure:"offline" cty:"offline" hcl:"offline"`
 }
 
@@ -47,6 +89,7 @@ func (*FlatConfig) HCL2Spec() map[string]hcldec.Spec {
 		"cluster":                    &hcldec.AttrSpec{Name: "cluster", Type: cty.String, Required: false},
 		"identity_file":              &hcldec.AttrSpec{Name: "identity_file", Type: cty.String, Required: false},
 		"elevate":                    &hcldec.AttrSpec{Name: "elevate", Type: cty.List(cty.String), Required: false},
+		"packages":                   &hcldec.AttrSpec{Name: "packages", Type: cty.String, Required: false},
 		"offline":                    &hcldec.AttrSpec{Name: "offline", Type: cty.Bool, Required: false},
 	}
 	return s

@@ -14,7 +14,6 @@ import (
 // machine is the machine behind a communicator of Packer.
 type machine struct {
 	comm    packersdk.Communicator
-	ui      packersdk.Ui
 	elevate []string
 }
 

@@ -60,6 +60,10 @@ func (p *Provisioner) Provision(ctx context.Context, ui packersdk.Ui, comm packe
 }
 
 func (p *Provisioner) provision(ctx context.Context, ui packersdk.Ui, comm packersdk.Communicator) error {
+	m := &machine{comm: comm, elevate: p.config.Elevate}
+	if err := apply.Supported(ctx, m, p.cluster.Def.Image.Debian); err != nil {
+		return err // before programs are compiled
+	}
 	store, err := pki.Open(p.cluster, pki.Options{IdentityFile: p.config.IdentityFile, Log: show.Logger(ui)})
 	if err != nil {
 		return err
@@ -82,9 +86,24 @@ func (p *Provisioner) provision(ctx context.Context, ui packersdk.Ui, comm packe
 	if err != nil {
 		return err
 	}
-	return apply.Apply(ctx, &machine{comm: comm, ui: ui, elevate: p.config.Elevate}, apply.Config{
-		Cluster: p.cluster, Layers: layers, Programs: programs, Date: cfg.Lock.Date, Say: ui.Say,
+	return apply.Apply(ctx, m, apply.Config{
+		Cluster: p.cluster, Layers: layers, Programs: programs, Packages: p.packages(cfg), Date: cfg.Lock.Date, Say: ui.Say,
 	})
+}
+
+// packages are those of the lock, if not the machine's own are asked for.
+func (p *Provisioner) packages(cfg *builder.Config) *apply.Packages {
+	if p.config.Packages == fromMachine {
+		return nil
+	}
+	out := &apply.Packages{
+		Versions: map[string]string{},
+		Archive:  func(ctx context.Context, dir string) error { return builder.Archive(ctx, *cfg, dir) },
+	}
+	for _, l := range cfg.Lock.Debian.Packages {
+		out.Versions[l.Name] = l.Version
+	}
+	return out
 }
 
 // layers are those that the provisioner applies.
