@@ -142,7 +142,7 @@ e2e-boot: setup setup-bake build ## Boot images in QEMU, two machines at once; R
 
 .PHONY: e2e-cluster
 e2e-cluster: setup setup-bake build ## Bring up a cluster of three machines in QEMU and break it; STEPS='up|mesh|etcd' does some of it
-	$(E2E) -timeout 90m -run 'TestCluster/^($(STEPS))$$' ./e2e/cluster
+	$(E2E) -timeout 150m -run 'TestCluster/^($(STEPS))$$' ./e2e/cluster
 
 .PHONY: lint
 lint: setup fmt-check shellcheck tidy-check generate-check golangci ## Check format, Go, shell, go.mod and generated files
