@@ -39,7 +39,7 @@ func (s *Server) after(call *simulator.Method, ref types.ManagedObjectReference)
 		return
 	}
 	task.Wait()
-	s.Settle()
+	s.waitTasks()
 	req, isClone := call.Body.(*types.CloneVM_Task)
 	template, isMachine := s.Model.Map().Get(call.This).(*simulator.VirtualMachine)
 	clone, isDone := task.Info.Result.(types.ManagedObjectReference)
@@ -48,8 +48,16 @@ func (s *Server) after(call *simulator.Method, ref types.ManagedObjectReference)
 	}
 }
 
-// Settle waits until the server has done all that it was asked for.
+// Settle waits until the server has done all that it was asked for, also by
+// clients that did not wait for the answer.
 func (s *Server) Settle() {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	s.waitTasks()
+}
+
+// waitTasks waits for the end of every task there is.
+func (s *Server) waitTasks() {
 	m, ok := s.Model.Map().Get(*s.Model.ServiceContent.TaskManager).(*simulator.TaskManager)
 	if !ok {
 		return

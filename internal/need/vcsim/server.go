@@ -32,8 +32,9 @@ type Server struct {
 	*simulator.Server
 	Model *simulator.Model
 
-	mu    sync.Mutex
-	calls []string
+	changing sync.RWMutex // read-locked during each call that changes something
+	mu       sync.Mutex
+	calls    []string
 	// Meddle, if it is set, is asked before each call that changes something,
 	// with its number, from 1. It answers with what the client gets instead, or
 	// passes the call on by next.
@@ -97,6 +98,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, next http.Handler
 		pass()
 		return
 	}
+	s.changing.RLock()
+	defer s.changing.RUnlock() // a meddler may panic
 	s.mu.Lock()
 	s.calls = append(s.calls, name)
 	n := len(s.calls)
