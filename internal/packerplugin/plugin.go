@@ -12,6 +12,8 @@ import (
 	"github.com/ingot-k8s/ingot/internal/packerplugin/definition"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/format"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/image"
+	"github.com/ingot-k8s/ingot/internal/packerplugin/place"
+	"github.com/ingot-k8s/ingot/internal/packerplugin/post"
 )
 
 // Version is the release of ingot, set by the linker; "dev" for a plain go build.
@@ -28,7 +30,10 @@ func Set() *plugin.Set {
 	}
 	set.RegisterProvisioner(component.CleanName, new(component.Cleaner))
 	for _, f := range format.Formats() {
-		set.RegisterPostProcessor(format.Name(f), &format.Processor{Format: f})
+		set.RegisterPostProcessor(format.Name(f), format.New(f))
+	}
+	for _, p := range []*post.Processor{place.DigitalOcean(), place.VSphere(Version)} {
+		set.RegisterPostProcessor(p.Name, p)
 	}
 	return set
 }
