@@ -47,15 +47,12 @@ func packages(t *testing.T, w *world) {
 func listed(t *testing.T, changed, plain string) {
 	t.Helper()
 	type pkg struct{ Name, VersionInfo, Comment, LicenseDeclared string }
-	read := func(file string) (out []pkg) {
+	read := func(file string) []pkg {
 		var doc struct{ Packages []pkg }
 		data, err := os.ReadFile(file)
 		check(t, err)
 		check(t, json.Unmarshal(data, &doc))
-		for _, p := range doc.Packages[1:] { // but the image itself
-			out = append(out, p)
-		}
-		return out
+		return doc.Packages[1:] // the first is the image itself
 	}
 	is, was := read(changed), map[pkg]bool{}
 	for _, p := range read(plain) {
