@@ -10,9 +10,9 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/version"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/component"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/definition"
+	"github.com/ingot-k8s/ingot/internal/packerplugin/destination"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/format"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/image"
-	"github.com/ingot-k8s/ingot/internal/packerplugin/place"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/post"
 )
 
@@ -32,7 +32,7 @@ func Set() *plugin.Set {
 	for _, f := range format.Formats() {
 		set.RegisterPostProcessor(format.Name(f), format.New(f))
 	}
-	for _, p := range []*post.Processor{place.DigitalOcean(), place.VSphere(Version)} {
+	for _, p := range []*post.Processor{destination.DigitalOcean(), destination.VSphere(Version)} {
 		set.RegisterPostProcessor(p.Name, p)
 	}
 	return set

@@ -47,8 +47,7 @@ func (p *Provisioner) Provision(ctx context.Context, ui packersdk.Ui, comm packe
 		ui.Say("an image of ingot-image has " + p.Name + " by itself: nothing to do")
 		return nil
 	}
-	where := show.Place{IdentityFile: p.config.IdentityFile, Offline: p.config.Offline, Version: p.Version}
-	place, err := where.Bakery(ui, p.cluster)
+	place, err := show.Bakery(ui, p.cluster, show.Options{IdentityFile: p.config.IdentityFile, Offline: p.config.Offline, Version: p.Version})
 	if err == nil {
 		err = apply.Components(ctx, &machine{comm: comm, elevate: p.config.Elevate}, place, p.config.Packages == fromMachine, p.components()...)
 	}

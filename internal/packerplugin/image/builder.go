@@ -36,8 +36,9 @@ func (b *Builder) Prepare(raw ...any) (variables, warnings []string, err error) 
 
 // Run implements packersdk.Builder.
 func (b *Builder) Run(ctx context.Context, ui packersdk.Ui, hook packersdk.Hook) (packersdk.Artifact, error) {
-	where := show.Place{IdentityFile: b.config.IdentityFile, Dir: b.config.OutputDirectory, Offline: b.config.Offline, Version: b.Version}
-	place, err := where.Bakery(ui, b.cluster)
+	place, err := show.Bakery(ui, b.cluster, show.Options{
+		IdentityFile: b.config.IdentityFile, Dir: b.config.OutputDirectory, Offline: b.config.Offline, Version: b.Version,
+	})
 	if err != nil {
 		return nil, definition.Explained(err)
 	}

@@ -1,7 +1,7 @@
-// Package place is Ingot's post-processors for destinations: each brings an
+// Package destination is Ingot's post-processors for destinations: each brings an
 // image of ingot-image to where machines run, through the same functions as
 // "ingot publish". Machines are made there by that command.
-package place
+package destination
 
 import (
 	"context"

@@ -1,6 +1,6 @@
 //go:generate go tool packer-sdc mapstructure-to-hcl2 -type DigitalOceanConfig,VSphereConfig
 
-package place
+package destination
 
 import (
 	"errors"
