@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/ingot-k8s/ingot/builder"
 	"github.com/ingot-k8s/ingot/internal/delivery"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/image"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/post"
+	"github.com/ingot-k8s/ingot/internal/packerplugin/show"
 	"github.com/ingot-k8s/ingot/publish"
 )
 
@@ -28,7 +30,11 @@ func find(s *image.Source, target string, f builder.Format) (*delivery.Image, er
 }
 
 // bring brings an image to a destination, and tells of each thing there.
-func bring(ctx context.Context, ui packersdk.Ui, d publish.Destination, img *delivery.Image) (*post.Artifact, error) {
+func bring(ctx context.Context, ui packersdk.Ui, img *delivery.Image, open func(publish.Progress) (publish.Destination, error)) (*post.Artifact, error) {
+	d, err := open(show.Progress(ui))
+	if err != nil {
+		return nil, err
+	}
 	s, err := d.Publish(ctx)
 	if s != nil {
 		for _, i := range s.Items {
@@ -40,11 +46,23 @@ func bring(ctx context.Context, ui packersdk.Ui, d publish.Destination, img *del
 	}
 	out := artifact(s)
 	out.Remove = func(ctx context.Context) error {
-		_, err := d.Delete(ctx, publish.Removal{Images: []string{img.ID}})
+		d, err := open(silent{}) // Packer listens no more
+		if err != nil {
+			return err
+		}
+		_, err = d.Delete(ctx, publish.Removal{Images: []string{img.ID}})
 		return err
 	}
 	return out, nil
 }
+
+// silent is a progress that nobody sees.
+type silent struct{}
+
+func (silent) Begin(string)                                  {}
+func (silent) Advance(string, int64, int64)                  {}
+func (silent) Say(string, string)                            {}
+func (silent) End(string, time.Duration, bool, int64, error) {}
 
 // artifact is what a run has brought there.
 func artifact(s *publish.Summary) *post.Artifact {

@@ -10,7 +10,7 @@ import (
 	"github.com/ingot-k8s/ingot/internal/delivery"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/image"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/post"
-	"github.com/ingot-k8s/ingot/internal/packerplugin/show"
+	"github.com/ingot-k8s/ingot/publish"
 	"github.com/ingot-k8s/ingot/publish/digitalocean"
 )
 
@@ -31,12 +31,11 @@ func DigitalOcean() *post.Processor {
 				return nil, err
 			}
 			cfg.Image = digitalocean.Image{ID: img.ID, File: img.Path, SHA256: img.SHA256, Size: img.Size}
-			cfg.Keep, cfg.Snapshot, cfg.Timeout, cfg.Progress, cfg.Now = c.KeepUpload, c.Snapshot, c.Timeout, show.Progress(ui), time.Now
-			d, err := digitalocean.New(*cfg)
-			if err != nil {
-				return nil, err
-			}
-			return bring(ctx, ui, d, img)
+			cfg.Keep, cfg.Snapshot, cfg.Timeout, cfg.Now = c.KeepUpload, c.Snapshot, c.Timeout, time.Now
+			return bring(ctx, ui, img, func(p publish.Progress) (publish.Destination, error) {
+				cfg.Progress = p
+				return digitalocean.New(*cfg)
+			})
 		},
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/ingot-k8s/ingot/internal/delivery"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/image"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/post"
-	"github.com/ingot-k8s/ingot/internal/packerplugin/show"
+	"github.com/ingot-k8s/ingot/publish"
 	"github.com/ingot-k8s/ingot/publish/vsphere"
 )
 
@@ -31,12 +31,11 @@ func VSphere(version string) *post.Processor {
 				return nil, err
 			}
 			cfg.Image = vsphere.Image{ID: img.ID, OVA: img.Path, SHA256: img.SHA256}
-			cfg.Progress, cfg.Now, cfg.UserAgent = show.Progress(ui), time.Now, "packer-plugin-ingot/"+version
-			d, err := vsphere.New(*cfg)
-			if err != nil {
-				return nil, err
-			}
-			return bring(ctx, ui, d, img)
+			cfg.Now, cfg.UserAgent = time.Now, "packer-plugin-ingot/"+version
+			return bring(ctx, ui, img, func(p publish.Progress) (publish.Destination, error) {
+				cfg.Progress = p
+				return vsphere.New(*cfg)
+			})
 		},
 	}
 }
