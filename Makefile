@@ -44,6 +44,10 @@ PACKER_VERSION := $(shell awk '$$1 == "github.com/hashicorp/packer" { print $$2 
 PINNED_PACKER := $(CACHE)/packer-$(PACKER_VERSION)-$(GO_VERSION)
 PACKER ?= $(or $(shell command -v packer),$(PINNED_PACKER))
 
+# Packer's plugin for Ansible, of which a test has ansible-local play in an image.
+ANSIBLE_VERSION := $(shell awk '$$1 == "github.com/hashicorp/packer-plugin-ansible" { print $$2 }' tools/ansible/go.mod)
+PINNED_ANSIBLE := $(CACHE)/ansible-$(ANSIBLE_VERSION)-$(GO_VERSION)/packer-plugin-ansible
+
 # What tests publish to: an S3 service, and what checks calls by the description
 # of an API.
 VERSITYGW_VERSION := $(shell awk '$$1 == "github.com/versity/versitygw" { print $$2 }' tools/versitygw/go.mod)
@@ -122,7 +126,7 @@ test: setup vet ## Run all tests, against the real programs; as root none is ski
 	go test ./...
 
 .PHONY: e2e
-e2e: e2e-bake e2e-packer e2e-snapshot e2e-boot e2e-cluster ## Bake, boot, and break a cluster, for real: an hour or more without KVM
+e2e: e2e-bake e2e-packer e2e-ansible e2e-snapshot e2e-boot e2e-cluster ## Bake, boot, and break a cluster, for real: an hour or more without KVM
 
 .PHONY: e2e-bake
 e2e-bake: setup setup-bake build ## Bake images, and spoil bakes in every way; RUN=TestBake/Killed does one thing
@@ -131,6 +135,10 @@ e2e-bake: setup setup-bake build ## Bake images, and spoil bakes in every way; R
 .PHONY: e2e-packer
 e2e-packer: setup setup-bake build $(PINNED_PACKER) ## Run the real Packer with the plugin; RUN=TestPacker/Same does one thing
 	INGOT_TEST_PACKER='$(PINNED_PACKER)' $(E2E) -timeout 60m -run '$(or $(RUN),TestPacker)' ./e2e/packer
+
+.PHONY: e2e-ansible
+e2e-ansible: setup setup-bake build $(PINNED_PACKER) $(PINNED_ANSIBLE) ## Have Packer's ansible-local change an image, and bake it
+	INGOT_TEST_PACKER='$(PINNED_PACKER)' INGOT_TEST_ANSIBLE='$(PINNED_ANSIBLE)' $(E2E) -timeout 60m -run TestAnsible ./e2e/packer
 
 .PHONY: e2e-snapshot
 e2e-snapshot: setup setup-bake build $(PINNED_PACKER) ## Make a node's image of a plain Debian in QEMU, by Packer over SSH, and boot it
@@ -208,6 +216,13 @@ $(CACHE)/golangci-lint-%:
 $(PINNED_PACKER):
 	@mkdir -p '$(CACHE)'
 	CGO_ENABLED=0 go -C tools/packer build -trimpath -buildvcs=false -ldflags '-s -w' -o '$@.part' github.com/hashicorp/packer
+	@mv '$@.part' '$@'
+
+# Packer takes a plugin by its name, and by a version without a suffix.
+$(PINNED_ANSIBLE):
+	@mkdir -p '$(@D)'
+	CGO_ENABLED=0 go -C tools/ansible build -trimpath -buildvcs=false \
+		-ldflags '-s -w -X github.com/hashicorp/packer-plugin-ansible/version.VersionPrerelease=' -o '$@.part' github.com/hashicorp/packer-plugin-ansible
 	@mv '$@.part' '$@'
 
 $(VERSITYGW): | setup-packages

@@ -156,11 +156,16 @@ func (b *bake) manifest(s *sealed, files []Output) (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
+	layer, err := unlocked(s.bill)
+	if err != nil {
+		return nil, err
+	}
 	return &Manifest{
 		Format: ManifestFormat, Ingot: b.Version, Cluster: b.Cluster.Def.Name, ID: b.id, Date: b.Lock.Date,
 		Kubernetes: b.Cluster.Def.Kubernetes.Version, Debian: b.Lock.Debian.Release, Targets: b.Cluster.Def.Image.Targets,
 		Inputs: *inputs, Kernel: s.kernel, Partitions: s.partitions, Trees: []Tree{s.root.tree, s.cluster.tree},
-		DiskSize: s.disk.Size(), Files: files, Components: b.components(s.root.index), Timings: b.timings.all,
+		DiskSize: s.disk.Size(), Files: files, Components: b.components(s.root.index, layer), Unlocked: layer,
+		Timings: b.timings.all,
 	}, nil
 }
 

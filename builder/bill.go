@@ -34,6 +34,10 @@ func (b *bake) bill(ctx context.Context, p *plan) (*step.Result, error) {
 		if err != nil {
 			return err
 		}
+		installed, err := b.installed(f, dir)
+		if err != nil {
+			return err
+		}
 		modules := map[string][]byte{}
 		for _, program := range p.programs {
 			made, err := program.make()
@@ -48,6 +52,8 @@ func (b *bake) bill(ctx context.Context, p *plan) (*step.Result, error) {
 		err = sbom.Write(&text, sbom.Input{
 			Cluster: "cluster", ID: "image", Version: b.Version, Lock: b.Lock,
 			Own:       []sbom.Program{{Name: "ingot-node", Version: b.Version, SHA256: sum(b.Program)}},
+			Changed:   b.changed() != "",
+			Installed: installed,
 			Copyright: copyright,
 			Licence:   func(path, version string) []byte { return modules[path+"@"+version] },
 		})

@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/ingot-k8s/ingot/builder/component"
@@ -12,12 +13,13 @@ import (
 // components lists the programs of the image with where they come from and
 // what they take. The size of what comes from Debian is that of its packages'
 // own programs as far as these are known by path.
-func (b *bake) components(index *tree.Index) []Component {
+func (b *bake) components(index *tree.Index, changed *Unlocked) []Component {
 	var out []Component
 	for _, c := range b.Cluster.Def.ImageComponents() {
 		made := Component{Name: c.Name, Version: c.Version, Source: c.Source}
 		if c.Source == cluster.SourceDebian {
-			made.Version = b.Lock.Debian.Version(lock.PackagesOf(c.Name)...)
+			names := lock.PackagesOf(c.Name)
+			made.Version = cmp.Or(changed.version(names...), b.Lock.Debian.Version(names...))
 		} else if what, err := component.Describe(b.Cluster, c.Name); err == nil {
 			for _, p := range what.Programs {
 				if n, is := index.Find(p.Path); is {

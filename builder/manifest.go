@@ -38,6 +38,7 @@ type Manifest struct {
 	DiskSize   int64       `json:"diskBytes"`
 	Files      []Output    `json:"files"`
 	Components []Component `json:"components"`
+	Unlocked   *Unlocked   `json:"unlocked,omitempty"` // nil where the lock covers all that the image is made of
 	Timings    []Timing    `json:"timings,omitempty"`
 }
 

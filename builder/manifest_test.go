@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/ingot-k8s/ingot/builder/sbom"
 	"github.com/ingot-k8s/ingot/internal/golden"
 	"github.com/ingot-k8s/ingot/internal/need"
 )
@@ -27,7 +28,10 @@ func full() *Manifest {
 		Trees:      []Tree{{Label: "root", RootHash: sum, SHA256: sum, Size: 1}}, DiskSize: 1,
 		Files:      []Output{{Name: "lab-0123456789ab.raw", Format: Raw, SHA256: sum, Size: 1}, {Name: "sbom.spdx.json", SHA256: sum, Size: 2}},
 		Components: []Component{{Name: "etcd", Version: "v3", Source: "go", Size: 1}},
-		Timings:    []Timing{{Step: "root", Seconds: 1.5, Cached: true}},
+		Unlocked: &Unlocked{
+			Written: 2, Removed: 1, More: []sbom.Package{{Name: "a", Version: "1", Architecture: "all"}}, Gone: []sbom.Package{{Name: "b", Version: "2", Architecture: "amd64"}},
+		},
+		Timings: []Timing{{Step: "root", Seconds: 1.5, Cached: true}},
 	}
 }
 

@@ -26,6 +26,10 @@ type Comparison struct {
 	Inputs  []string `json:"inputs,omitempty"`  // that are others now; then nothing was baked
 	Files   []string `json:"files,omitempty"`   // of the image that are others
 	Paths   []string `json:"paths,omitempty"`   // in the image that are others, and how
+
+	// Unlocked is what the image has that its lock does not cover. It is no
+	// difference.
+	Unlocked *Unlocked `json:"unlocked,omitempty"`
 }
 
 // Same reports whether nothing differs.
@@ -36,7 +40,7 @@ func (c *Comparison) Same() bool {
 // Check compares the files of an image with its manifest. It needs nothing of
 // what the image was made of. dir is the folder of the image.
 func Check(ctx context.Context, m *Manifest, dir string) (*Comparison, error) {
-	out := &Comparison{}
+	out := &Comparison{Unlocked: m.Unlocked}
 	for _, f := range m.Files {
 		if err := f.check(ctx, dir); err != nil {
 			out.Damaged = append(out.Damaged, err.Error())
@@ -49,7 +53,7 @@ func Check(ctx context.Context, m *Manifest, dir string) (*Comparison, error) {
 // dir is the folder of the image, which Check has found to be as it was baked;
 // Config.Dir is an empty one for the second bake.
 func Compare(ctx context.Context, cfg Config, m *Manifest, dir string) (*Comparison, error) {
-	out := &Comparison{}
+	out := &Comparison{Unlocked: m.Unlocked}
 	for _, f := range m.Files {
 		if f.Format != "" {
 			cfg.Formats = append(cfg.Formats, f.Format)

@@ -65,6 +65,7 @@ func TestCompareInputs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			c.want.Unlocked = m.Unlocked // it is told, and is no difference
 			if diff := cmp.Diff(&c.want, got); diff != "" || got.Same() {
 				t.Errorf("same: %v (-want +got):\n%s", got.Same(), diff)
 			}
@@ -102,7 +103,7 @@ func TestCheck(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Join(got.Damaged, "; ") != want || got.Same() != (want == "") {
+		if got.Unlocked != m.Unlocked || strings.Join(got.Damaged, "; ") != want || got.Same() != (want == "") {
 			t.Errorf("got %q, want %q", got.Damaged, want)
 		}
 	}

@@ -51,6 +51,25 @@ type Item struct {
 	Note  string `json:"note,omitempty"` // address, size
 }
 
+// Line is the item in a line for people. Of a dry run, it is what would be.
+func (i Item) Line(dry bool) string {
+	state := string(i.State)
+	if dry && i.State != Found && i.State != Kept {
+		state = "would be " + state
+	}
+	line := i.Kind + " " + i.Name + ": " + state
+	if i.ID != "" {
+		line += ", id " + i.ID
+	}
+	if i.Where != "" {
+		line += ", in " + i.Where
+	}
+	if i.Note != "" {
+		line += " (" + i.Note + ")"
+	}
+	return line
+}
+
 // State is what a run did with an item.
 type State string
 

@@ -3,6 +3,7 @@ package sbom
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/ingot-k8s/ingot/builder/lock"
@@ -69,18 +70,39 @@ func (b *builder) image() {
 }
 
 func (b *builder) debian() {
+	var more, gone []Package
+	if b.Changed {
+		more, gone = Beyond(b.Lock.Debian.Packages, b.Installed)
+	}
 	for _, p := range b.Lock.Debian.Packages {
+		if slices.Contains(gone, Package{Name: p.Name, Version: p.Version, Architecture: p.Architecture}) {
+			continue
+		}
 		out := pkg{
 			ID: "deb-" + p.Name, Name: p.Name, Version: p.Version, FileName: path.Base(p.File), Supplier: "Organization: Debian",
 			Checksums: sha256Of(p.SHA256),
-			External: purlRef(fmt.Sprintf("pkg:deb/debian/%s@%s?arch=%s&distro=debian-%d",
-				escape(p.Name), escape(p.Version), p.Architecture, b.Lock.Debian.Release)),
+			External:  b.debianPurl(p.Name, p.Version, p.Architecture),
 		}
-		if b.Copyright != nil {
-			out.LicenseDeclared, out.LicenseComments = b.licences.debian(b.Copyright(p.Name))
-		}
-		b.relate(b.root, "CONTAINS", b.add(out))
+		b.addDebian(out)
 	}
+	for _, p := range more {
+		b.addDebian(pkg{
+			ID: "deb-" + p.Name, Name: p.Name, Version: p.Version, External: b.debianPurl(p.Name, p.Version, p.Architecture),
+			Comment: "Not locked: put there by a provisioner's step. Who made it is not known.",
+		})
+	}
+}
+
+func (b *builder) addDebian(p pkg) {
+	if b.Copyright != nil {
+		p.LicenseDeclared, p.LicenseComments = b.licences.debian(b.Copyright(p.Name))
+	}
+	b.relate(b.root, "CONTAINS", b.add(p))
+}
+
+// debianPurl is what scanners know a Debian package by.
+func (b *builder) debianPurl(name, version, architecture string) []externalRef {
+	return purlRef(fmt.Sprintf("pkg:deb/debian/%s@%s?arch=%s&distro=debian-%d", escape(name), escape(version), escape(architecture), b.Lock.Debian.Release))
 }
 
 // programs adds the components that are no Debian packages, and what they are

@@ -29,6 +29,10 @@ type Input struct {
 	Version string // of ingot, which writes the document
 	Lock    *lock.Lock
 	Own     []Program // Ingot's own programs in the image
+	// Changed says that others changed the base, so that Installed, and not the
+	// lock, says which Debian packages are in the image.
+	Changed   bool
+	Installed []Package
 
 	// Copyright gives the file debian/copyright of a package, or nil.
 	Copyright func(pkg string) []byte

@@ -23,5 +23,8 @@ mkdir -m 1777 "$tree/dev/shm"
 mkdir -p "$tree/run/systemd/resolve"
 if [ -e /etc/resolv.conf ]; then cat /etc/resolv.conf >"$tree/run/systemd/resolve/stub-resolv.conf"; fi
 
-exec chroot "$tree" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 TZ=UTC \
+# Where the caller is root, there is no namespace of users that would keep
+# programs from what is not the tree's: devices, the kernel's modules, the clock.
+exec setpriv --bounding-set=-mknod,-sys_module,-sys_rawio,-sys_boot,-sys_time,-syslog,-mac_admin,-mac_override,-audit_control \
+	chroot "$tree" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 TZ=UTC \
 	DEBIAN_FRONTEND=noninteractive SOURCE_DATE_EPOCH="$date" "$@"

@@ -2,6 +2,11 @@
 // Packer's provisioners, and tells what they have changed. Programs run in it
 // as on a machine of its own: in namespaces of mounts and processes, and where
 // the caller is not root, of users. They see the network of this machine.
+//
+// Root gets no namespace of users: it may have no subordinate ids, whose numbers
+// could not go through root's own folders, and in many containers such a namespace
+// has no /proc. Its programs go without the rights that no such namespace gives,
+// so that a step does the same for both. Steps of strangers are no job for root.
 package workshop
 
 import (

@@ -6,6 +6,7 @@ import (
 	"context"
 	"debug/elf"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -220,6 +221,26 @@ func TestRefused(t *testing.T) {
 	w.shell(t, "mkfifo /etc/pipe")
 	if _, err := w.Changes(t.Context()); err == nil || !strings.Contains(err.Error(), "/etc/pipe is a device, a pipe or a socket") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Root of the tree is not root of this machine, whoever has opened it.
+func TestRights(t *testing.T) {
+	w := open(t)
+	if err := w.Run(t.Context(), Streams{}, "/usr/bin/busybox", "mknod", "/etc/device", "c", "1", "3"); err == nil {
+		t.Error("a device was made")
+	}
+	w.shell(t, `test "$(id -u)" = 0; echo x >/etc/new; /usr/bin/busybox chown 7:7 /etc/new; /usr/bin/busybox mount -t tmpfs none /old`)
+	var status bytes.Buffer
+	if err := w.Run(t.Context(), Streams{Out: &status}, "/usr/bin/cat", "/proc/self/status"); err != nil {
+		t.Fatal(err)
+	}
+	// linux/capability.h: CAP_SYS_MODULE 16, CAP_SYS_RAWIO 17, CAP_SYS_BOOT 22, CAP_SYS_TIME 25, CAP_MKNOD 27.
+	const without = 1<<16 | 1<<17 | 1<<22 | 1<<25 | 1<<27
+	_, after, _ := strings.Cut(status.String(), "CapEff:")
+	var has uint64
+	if n, err := fmt.Sscanf(after, "%x", &has); n != 1 || has == 0 || has&without != 0 {
+		t.Errorf("a program has the capabilities %#x: %v", has, err)
 	}
 }
 

@@ -64,7 +64,9 @@ func TestPacker(t *testing.T) {
 		{"Failed", failed},
 		{"Components", components},
 		{"Inside", inside},
+		{"Packages", packages},
 		{"Converted", converted},
+		{"Published", published},
 		{"Parallel", parallel},
 		{"Values", values},
 		{"Documents", documents},
@@ -124,7 +126,7 @@ func equip(t *testing.T) (*world, string) {
 	build(t, w.ingot, "../../cmd/ingot")
 	build(t, plugin, "../../cmd/packer-plugin-ingot")
 	check(t, os.RemoveAll(filepath.Join(dir, "plugins")))
-	w.command(t, invocation{}, packer, "plugins", "install", "--path", plugin, source).ok(t)
+	w.install(t, plugin, source)
 	return w, root
 }
 
@@ -143,6 +145,7 @@ type invocation struct {
 	dir    string // to work in
 	cache  string // folder of the cache, the user's if empty
 	tmp    string // for temporary files, the system's if empty
+	env    []string
 	during func(p *os.Process, said func() string)
 }
 
@@ -173,6 +176,7 @@ func (w *world) command(t *testing.T, r invocation, argv ...string) *result {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir, cmd.Env = r.dir, slices.Clone(w.environ)
+	cmd.Env = append(cmd.Env, r.env...)
 	if r.cache != "" {
 		cmd.Env = append(cmd.Env, "XDG_CACHE_HOME="+filepath.Dir(r.cache))
 	}

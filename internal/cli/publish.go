@@ -102,27 +102,9 @@ func (a *app) showRun(s *publish.Summary, asJSON bool) error {
 		}
 	}
 	for _, i := range s.Items {
-		a.print("%s", itemLine(i, s.DryRun))
+		a.print("%s", i.Line(s.DryRun))
 	}
 	return nil
-}
-
-func itemLine(i publish.Item, dry bool) string {
-	state := string(i.State)
-	if dry && i.State != publish.Found && i.State != publish.Kept {
-		state = "would be " + state
-	}
-	line := fmt.Sprintf("%s %s: %s", i.Kind, i.Name, state)
-	if i.ID != "" {
-		line += ", id " + i.ID
-	}
-	if i.Where != "" {
-		line += ", in " + i.Where
-	}
-	if i.Note != "" {
-		line += " (" + i.Note + ")"
-	}
-	return line
 }
 
 // showRuns prints the runs of several destinations: as JSON, one list.

@@ -1,34 +1,29 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ingot-k8s/ingot/builder"
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/ignition"
 	"github.com/ingot-k8s/ingot/internal/atomicfile"
+	"github.com/ingot-k8s/ingot/internal/delivery"
 	"github.com/ingot-k8s/ingot/internal/generate"
 	"github.com/ingot-k8s/ingot/pki"
 	"github.com/ingot-k8s/ingot/publish"
 	"github.com/ingot-k8s/ingot/publish/digitalocean"
-	"github.com/ingot-k8s/ingot/publish/objectstore"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
 // digitalOceanAccess is how the account and the bucket are reached.
-type digitalOceanAccess struct {
-	tokenFile, keyFile string
-	bucket, endpoint   string
-}
+type digitalOceanAccess struct{ delivery.DigitalOcean }
 
 type digitalOceanFlags struct {
 	regions, nodes              []string
@@ -39,28 +34,28 @@ type digitalOceanFlags struct {
 
 // digitalOcean is the destination for the table of all.
 func (a *app) digitalOcean() destination {
-	access := new(digitalOceanAccess)
+	access := &digitalOceanAccess{delivery.DigitalOcean{Getenv: os.Getenv}}
 	return destination{
 		name:    digitalocean.Name,
 		command: a.publishDigitalOceanCommand(access),
 		flags:   access.register,
 		uses:    func(c *cluster.Cluster) bool { return c.Def.Publish.DigitalOcean != nil },
 		open: func(c *cluster.Cluster, run publishRun) (publish.Destination, error) {
-			cfg, err := access.config(c, regionsOf(c, nil), false)
+			cfg, err := access.Config(c, delivery.Regions(c, nil), false)
 			if err != nil {
-				return nil, err
+				return nil, advice(err)
 			}
-			cfg.DryRun, cfg.Progress = run.dryRun, run.progress
+			cfg.DryRun, cfg.Progress, cfg.Now = run.dryRun, run.progress, time.Now
 			return digitalocean.New(*cfg)
 		},
 	}
 }
 
 func (f *digitalOceanAccess) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.tokenFile, "token-file", "", "file with DigitalOcean's token (default: $DIGITALOCEAN_TOKEN, $DIGITALOCEAN_ACCESS_TOKEN)")
-	flags.StringVar(&f.bucket, "bucket", "", "bucket for the upload (default: the definition's)")
-	flags.StringVar(&f.endpoint, "endpoint", "", "address of the bucket's S3 service (default: the definition's, or Spaces in the first region)")
-	flags.StringVar(&f.keyFile, "s3-key-file", "", "file with the bucket's access key and secret key, a line each (default: $SPACES_ACCESS_KEY_ID and $SPACES_SECRET_ACCESS_KEY, or $AWS_...)")
+	flags.StringVar(&f.TokenFile, "token-file", "", "file with DigitalOcean's token (default: $DIGITALOCEAN_TOKEN, $DIGITALOCEAN_ACCESS_TOKEN)")
+	flags.StringVar(&f.Bucket, "bucket", "", "bucket for the upload (default: the definition's)")
+	flags.StringVar(&f.Endpoint, "endpoint", "", "address of the bucket's S3 service (default: the definition's, or Spaces in the first region)")
+	flags.StringVar(&f.KeyFile, "s3-key-file", "", "file with the bucket's access key and secret key, a line each (default: $SPACES_ACCESS_KEY_ID and $SPACES_SECRET_ACCESS_KEY, or $AWS_...)")
 }
 
 func (a *app) publishDigitalOceanCommand(access *digitalOceanAccess) *cobra.Command {
@@ -102,17 +97,17 @@ func (a *app) publishDigitalOcean(ctx context.Context, name string, access *digi
 	if err := knownNodes(c, f.nodes); err != nil {
 		return err
 	}
-	cfg, err := access.config(c, regionsOf(c, f.regions), true)
+	cfg, err := access.Config(c, delivery.Regions(c, f.regions), true)
 	if err != nil {
-		return err
+		return advice(err)
 	}
-	image, err := a.publishImage(c, digitalocean.Name, builder.RawGZ)
+	image, err := delivery.Find(c, a.imagesOf(c), digitalocean.Name, builder.RawGZ)
 	if err != nil {
-		return err
+		return advice(err)
 	}
-	cfg.Image = digitalocean.Image{ID: image.id, File: image.path, SHA256: image.SHA256, Size: image.Size}
+	cfg.Image = digitalocean.Image{ID: image.ID, File: image.Path, SHA256: image.SHA256, Size: image.Size}
 	cfg.Keep, cfg.Snapshot, cfg.Droplets, cfg.Replace = f.keep, f.snapshot, f.droplets, f.replace
-	cfg.Nodes, cfg.DryRun, cfg.Timeout, cfg.Progress = f.nodes, f.dryRun, f.timeout, a.steps()
+	cfg.Nodes, cfg.DryRun, cfg.Timeout, cfg.Progress, cfg.Now = f.nodes, f.dryRun, f.timeout, a.steps(), time.Now
 	if f.droplets {
 		if cfg.UserData, err = a.userData(ctx, c, dropletNodes(c, f.nodes), f.dryRun); err != nil {
 			return err
@@ -128,14 +123,6 @@ func (a *app) publishDigitalOcean(ctx context.Context, name string, access *digi
 		a.say("next: ingot kubeconfig %s --output admin.kubeconfig, and kubectl --kubeconfig admin.kubeconfig get nodes; the first boot takes minutes", c.Def.Name)
 	}
 	return errors.Join(advice(err), shown)
-}
-
-// regionsOf are the regions that are named, or else those of the definition.
-func regionsOf(c *cluster.Cluster, named []string) []string {
-	if d := c.Def.Publish.DigitalOcean; d != nil && len(named) == 0 {
-		return d.Regions
-	}
-	return named
 }
 
 // dropletNodes are the names of the nodes that Droplets are made of.
@@ -154,124 +141,8 @@ func dropletNodes(c *cluster.Cluster, named []string) []string {
 	return out
 }
 
-// config is what the account and the bucket are reached by. Without keys of the
-// bucket there is none, unless the run cannot do without.
-func (f *digitalOceanAccess) config(c *cluster.Cluster, regions []string, upload bool) (*digitalocean.Config, error) {
-	token, err := secretOf(f.tokenFile, "DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN")
-	if err != nil {
-		return nil, err
-	}
-	if token == "" {
-		return nil, withHint(errors.New("there is no token of DigitalOcean"), "set DIGITALOCEAN_TOKEN, or name a file by --token-file")
-	}
-	cfg := &digitalocean.Config{Cluster: c, Token: token, URL: os.Getenv("DIGITALOCEAN_API_URL"), Regions: regions, Now: time.Now}
-	cfg.Bucket, err = f.open(c, regions, upload)
-	return cfg, err
-}
-
-func (f *digitalOceanAccess) open(c *cluster.Cluster, regions []string, upload bool) (*objectstore.Bucket, error) {
-	settings := c.Def.Publish.DigitalOcean
-	if settings == nil {
-		settings = new(cluster.DigitalOcean)
-	}
-	bucket, endpoint := cmp.Or(f.bucket, settings.Bucket), cmp.Or(f.endpoint, settings.Endpoint)
-	if endpoint == "" && len(regions) > 0 {
-		endpoint = "https://" + regions[0] + ".digitaloceanspaces.com"
-	}
-	if bucket == "" || endpoint == "" {
-		return nil, nil // it is told where it is needed
-	}
-	access, secret, err := f.keys()
-	if err != nil || access == "" && !upload {
-		return nil, err
-	}
-	if access == "" || secret == "" {
-		return nil, withHint(fmt.Errorf("there are no keys of the bucket %q", bucket),
-			"set SPACES_ACCESS_KEY_ID and SPACES_SECRET_ACCESS_KEY, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a file by --s3-key-file")
-	}
-	return objectstore.New(objectstore.Config{Endpoint: endpoint, Region: os.Getenv("AWS_REGION"), Bucket: bucket, AccessKey: access, SecretKey: secret})
-}
-
-// keys are the bucket's: of the file, else of the first pair of variables.
-func (f *digitalOceanAccess) keys() (access, secret string, err error) {
-	if f.keyFile != "" {
-		text, err := secretOf(f.keyFile)
-		lines := strings.Fields(text)
-		if err == nil && len(lines) != 2 {
-			err = fmt.Errorf("reading %s: it has %d words; want two lines, the access key and the secret key", f.keyFile, len(lines))
-		}
-		if err != nil {
-			return "", "", err
-		}
-		return lines[0], lines[1], nil
-	}
-	for _, prefix := range []string{"SPACES_", "AWS_"} {
-		access, secret = os.Getenv(prefix+"ACCESS_KEY_ID"), os.Getenv(prefix+"SECRET_ACCESS_KEY")
-		if access != "" {
-			break
-		}
-	}
-	return access, secret, nil
-}
-
-// maxSecret bounds a file with a token or keys, in bytes.
-const maxSecret = 16 << 10
-
-// secretOf reads a secret from a file, where one is named, or else from the
-// first of the variables that is set. Its text stands in no error.
-func secretOf(file string, variables ...string) (string, error) {
-	if file != "" {
-		data, err := atomicfile.ReadFile(file, maxSecret)
-		return strings.TrimSpace(string(data)), err
-	}
-	for _, name := range variables {
-		if s := strings.TrimSpace(os.Getenv(name)); s != "" {
-			return s, nil
-		}
-	}
-	return "", nil
-}
-
-// baked is an image to publish.
-type baked struct {
-	builder.Output
-	id, path string
-}
-
-// publishImage finds the newest image for a destination, and holds it against
-// the definition: machines of one cluster are of one definition.
-func (a *app) publishImage(c *cluster.Cluster, target string, format builder.Format) (*baked, error) {
-	dir := filepath.Join(a.out, c.Def.Name, "images")
-	hint := "make images CLUSTER=" + c.Def.Name + ", or: ingot images " + c.Def.Name
-	m, err := builder.ReadManifest(filepath.Join(dir, builder.ManifestFile))
-	if err != nil {
-		return nil, withHint(err, "%s", hint)
-	}
-	now, err := builder.DefinitionSum(c)
-	if err != nil {
-		return nil, err
-	}
-	out, ok := m.File(format)
-	switch {
-	case m.Cluster != c.Def.Name:
-		return nil, fmt.Errorf("the image in %s is of the cluster %q", dir, m.Cluster)
-	case !slices.Contains(m.Targets, target):
-		return nil, withHint(fmt.Errorf("the image %s was not made for %s", m.ID, target), "add %s to image.targets in %s, and then: ingot images %s", target, c.File, c.Def.Name)
-	case !ok:
-		return nil, withHint(fmt.Errorf("there is no %s of the image %s", format, m.ID), "%s", hint)
-	case m.Inputs.Definition != now:
-		return nil, withHint(fmt.Errorf("the image %s was baked from another definition than %s is now", m.ID, c.File), "%s", hint)
-	}
-	path := filepath.Join(dir, out.Name)
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, withHint(err, "%s", hint)
-	}
-	if info.Size() != out.Size {
-		return nil, withHint(fmt.Errorf("%s has %d bytes, the manifest says %d", path, info.Size(), out.Size), "remove it, and then: ingot images %s", c.Def.Name)
-	}
-	return &baked{Output: out, id: m.ID, path: path}, nil
-}
+// imagesOf is the folder of a cluster's images.
+func (a *app) imagesOf(c *cluster.Cluster) string { return filepath.Join(a.out, c.Def.Name, "images") }
 
 // userData makes sure that nodes have their identities, as "ingot iso" does, and
 // gives what reads the user data of one. A dry run makes none.

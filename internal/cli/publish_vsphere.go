@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"github.com/ingot-k8s/ingot/builder"
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/ignition"
+	"github.com/ingot-k8s/ingot/internal/delivery"
 	"github.com/ingot-k8s/ingot/publish"
 	"github.com/ingot-k8s/ingot/publish/vsphere"
 	"github.com/spf13/cobra"
@@ -20,9 +20,7 @@ import (
 )
 
 // vsphereAccess is how the server is reached.
-type vsphereAccess struct {
-	credentialsFile, caFile, thumbprint string
-}
+type vsphereAccess struct{ delivery.VSphere }
 
 type vsphereFlags struct {
 	machines, replace, detach bool
@@ -32,16 +30,16 @@ type vsphereFlags struct {
 
 // vSphere is the destination for the table of all.
 func (a *app) vSphere() destination {
-	access := new(vsphereAccess)
+	access := &vsphereAccess{delivery.VSphere{Getenv: os.Getenv}}
 	return destination{
 		name:    vsphere.Name,
 		command: a.publishVSphereCommand(access),
 		flags:   access.register,
 		uses:    func(c *cluster.Cluster) bool { return c.Def.Publish.VSphere != nil },
 		open: func(c *cluster.Cluster, run publishRun) (publish.Destination, error) {
-			cfg, err := access.config(c)
+			cfg, err := access.Config(c)
 			if err != nil {
-				return nil, err
+				return nil, advice(err)
 			}
 			cfg.DryRun, cfg.Progress = run.dryRun, run.progress
 			return openVSphere(cfg)
@@ -50,9 +48,9 @@ func (a *app) vSphere() destination {
 }
 
 func (f *vsphereAccess) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.credentialsFile, "credentials-file", "", "file with GOVC_USERNAME=... and GOVC_PASSWORD=... for vSphere, mode 0600 (default: the environment)")
-	flags.StringVar(&f.caFile, "ca-file", "", "PEM file with the authority of vSphere's certificate (default: the definition's, or those of this machine)")
-	flags.StringVar(&f.thumbprint, "thumbprint", "", "SHA-256 of vSphere's certificate, the only one that is then accepted (default: the definition's)")
+	flags.StringVar(&f.CredentialsFile, "credentials-file", "", "file with GOVC_USERNAME=... and GOVC_PASSWORD=... for vSphere, mode 0600 (default: the environment)")
+	flags.StringVar(&f.CAFile, "ca-file", "", "PEM file with the authority of vSphere's certificate (default: the definition's, or those of this machine)")
+	flags.StringVar(&f.Thumbprint, "thumbprint", "", "SHA-256 of vSphere's certificate, the only one that is then accepted (default: the definition's)")
 }
 
 func (a *app) publishVSphereCommand(access *vsphereAccess) *cobra.Command {
@@ -90,15 +88,15 @@ func (a *app) publishVSphere(ctx context.Context, name string, access *vsphereAc
 	if err := knownNodes(c, f.nodes); err != nil {
 		return err
 	}
-	cfg, err := access.config(c)
+	cfg, err := access.Config(c)
 	if err != nil {
-		return err
+		return advice(err)
 	}
-	image, err := a.publishImage(c, "esxi", builder.OVA)
+	image, err := delivery.Find(c, a.imagesOf(c), "esxi", builder.OVA)
 	if err != nil {
-		return err
+		return advice(err)
 	}
-	cfg.Image = vsphere.Image{ID: image.id, OVA: image.path, SHA256: image.SHA256}
+	cfg.Image = vsphere.Image{ID: image.ID, OVA: image.Path, SHA256: image.SHA256}
 	cfg.Replace, cfg.DetachISO, cfg.DryRun, cfg.Progress = f.replace, f.detach, f.dryRun, a.steps()
 	if f.machines {
 		if cfg.Machines, err = a.vsphereMachines(ctx, c, f); err != nil {
@@ -119,36 +117,12 @@ func (a *app) publishVSphere(ctx context.Context, name string, access *vsphereAc
 }
 
 func openVSphere(cfg *vsphere.Config) (*vsphere.Destination, error) {
+	cfg.Now, cfg.UserAgent = time.Now, "ingot/"+Version
 	d, err := vsphere.New(*cfg)
 	if err != nil {
 		return nil, advice(err)
 	}
 	return d, nil
-}
-
-// config is how the server is reached, and which of it the definition names.
-func (f *vsphereAccess) config(c *cluster.Cluster) (*vsphere.Config, error) {
-	where := c.Def.Publish.VSphere
-	if where == nil {
-		return nil, withHint(fmt.Errorf("%s has no publish.vsphere", c.File), "docs/how-to/esxi.md shows what belongs there")
-	}
-	cfg := &vsphere.Config{
-		Cluster: c.Def.Name, Where: *where, Now: time.Now, UserAgent: "ingot/" + Version,
-		Credentials: vsphere.CredentialsFromEnv(os.Getenv),
-		Trust:       vsphere.Trust{Thumbprint: where.Thumbprint},
-	}
-	if where.CAFile != "" {
-		cfg.Trust.CAFile = filepath.Join(c.Dir, where.CAFile)
-	}
-	// What is on the command line goes before both of the definition.
-	if f.caFile != "" || f.thumbprint != "" {
-		cfg.Trust = vsphere.Trust{CAFile: f.caFile, Thumbprint: f.thumbprint}
-	}
-	var err error
-	if f.credentialsFile != "" {
-		cfg.Credentials, err = vsphere.ReadCredentials(f.credentialsFile)
-	}
-	return cfg, advice(err)
 }
 
 // vsphereMachines are the machines of the nodes. Their identities are made, as

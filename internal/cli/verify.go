@@ -129,6 +129,9 @@ func (a *app) printComparison(m *builder.Manifest, c *builder.Comparison) {
 	for _, s := range c.Damaged {
 		a.print("damaged: %s", s)
 	}
+	for _, s := range c.Unlocked.Lines() {
+		a.print("%s", s)
+	}
 	for _, s := range c.Inputs {
 		a.print("another input: %s is not what the image was made of", s)
 	}

@@ -14,7 +14,7 @@ import (
 func TestDocumented(t *testing.T) {
 	set := Set()
 	pages := map[string]string{}
-	for _, page := range []string{"builders/image", "datasources/cluster", "provisioners/component", "post-processors/format"} {
+	for _, page := range []string{"builders/image", "datasources/cluster", "provisioners/component", "post-processors/format", "post-processors/digitalocean", "post-processors/vsphere"} {
 		text, err := os.ReadFile(filepath.Join("../../docs/packer", page+".mdx"))
 		if err != nil {
 			t.Fatal(err)
@@ -43,6 +43,10 @@ func TestDocumented(t *testing.T) {
 		said("provisioners/component", name, p.ConfigSpec())
 	}
 	for name, p := range set.PostProcessors {
-		said("post-processors/format", name, p.ConfigSpec())
+		page := "post-processors/" + name
+		if _, own := pages[page]; !own {
+			page = "post-processors/format"
+		}
+		said(page, name, p.ConfigSpec())
 	}
 }

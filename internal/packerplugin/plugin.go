@@ -10,8 +10,10 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/version"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/component"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/definition"
+	"github.com/ingot-k8s/ingot/internal/packerplugin/destination"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/format"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/image"
+	"github.com/ingot-k8s/ingot/internal/packerplugin/post"
 )
 
 // Version is the release of ingot, set by the linker; "dev" for a plain go build.
@@ -28,7 +30,10 @@ func Set() *plugin.Set {
 	}
 	set.RegisterProvisioner(component.CleanName, new(component.Cleaner))
 	for _, f := range format.Formats() {
-		set.RegisterPostProcessor(format.Name(f), &format.Processor{Format: f})
+		set.RegisterPostProcessor(format.Name(f), format.New(f))
+	}
+	for _, p := range []*post.Processor{destination.DigitalOcean(), destination.VSphere(Version)} {
+		set.RegisterPostProcessor(p.Name, p)
 	}
 	return set
 }

@@ -27,7 +27,7 @@ func TestSet(t *testing.T) {
 		"provisioners": slices.Sorted(maps.Keys(set.Provisioners)), "post-processors": slices.Sorted(maps.Keys(set.PostProcessors)),
 	}
 	want := map[string][]string{
-		"builders": {"image"}, "data sources": {"cluster"}, "post-processors": {"ova", "qcow2", "raw-gz", "vmdk"},
+		"builders": {"image"}, "data sources": {"cluster"}, "post-processors": {"digitalocean", "ova", "qcow2", "raw-gz", "vmdk", "vsphere"},
 		"provisioners": {
 			"apiendpoint", "clean", "containerd", "controlplane", "dns", "etcd", "extras", "identity", "kubelet", "node", "nodecare",
 			"nodeexporter", "proxy", "system", "tinc",

@@ -8,7 +8,6 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/common"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/hashicorp/packer-plugin-sdk/template/config"
-	"github.com/hashicorp/packer-plugin-sdk/template/interpolate"
 	"github.com/ingot-k8s/ingot/internal/apply"
 )
 
@@ -24,8 +23,6 @@ type CleanConfig struct {
 	Elevate []string `mapstructure:"elevate"`
 	// Accounts whose passwords no longer open them.
 	Lock []string `mapstructure:"lock"`
-
-	ctx interpolate.Context
 }
 
 // Cleaner is the provisioner.
@@ -37,11 +34,7 @@ var _ packersdk.Provisioner = (*Cleaner)(nil)
 func (c *Cleaner) ConfigSpec() hcldec.ObjectSpec { return c.config.FlatMapstructure().HCL2Spec() }
 
 // Prepare implements packersdk.Provisioner.
-func (c *Cleaner) Prepare(raw ...any) error {
-	return config.Decode(&c.config, &config.DecodeOpts{
-		PluginType: "ingot", Interpolate: true, InterpolateContext: &c.config.ctx,
-	}, raw...)
-}
+func (c *Cleaner) Prepare(raw ...any) error { return config.Decode(&c.config, nil, raw...) }
 
 // Provision implements packersdk.Provisioner.
 func (c *Cleaner) Provision(ctx context.Context, ui packersdk.Ui, comm packersdk.Communicator, data map[string]any) error {

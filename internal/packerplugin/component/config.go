@@ -4,11 +4,9 @@ package component
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/hashicorp/packer-plugin-sdk/common"
 	"github.com/hashicorp/packer-plugin-sdk/template/config"
-	"github.com/hashicorp/packer-plugin-sdk/template/interpolate"
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/definition"
 )
@@ -37,20 +35,12 @@ type Config struct {
 	Packages string `mapstructure:"packages"`
 	// Use nothing but the lock and the cache.
 	Offline bool `mapstructure:"offline"`
-
-	ctx interpolate.Context
 }
 
 // decode reads a template's values, and the definition that they name.
 func (c *Config) decode(raw []any) (*cluster.Cluster, error) {
-	err := config.Decode(c, &config.DecodeOpts{
-		PluginType: "ingot", Interpolate: true, InterpolateContext: &c.ctx,
-	}, raw...)
-	if err != nil {
+	if err := config.Decode(c, nil, raw...); err != nil {
 		return nil, err
-	}
-	if c.IdentityFile == "" {
-		c.IdentityFile = os.Getenv("INGOT_IDENTITY_FILE")
 	}
 	switch c.Packages {
 	case "":

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/ingot-k8s/ingot/cluster"
@@ -65,7 +66,19 @@ func Explained(err error) error {
 	if errors.As(err, &advice) {
 		return &explained{err: err, text: fmt.Sprintf("%v\nhint: %s", err, advice.Hint())}
 	}
+	var told interface{ Advice() string }
+	if errors.As(err, &told) {
+		return &explained{err: err, text: fmt.Sprintf("%v\nhint: %s", err, option.ReplaceAllStringFunc(told.Advice(), argument))}
+	}
 	return err
+}
+
+// option is an option of the command line in advice.
+var option = regexp.MustCompile(`--[a-z][a-z0-9-]*`)
+
+// argument is an option as templates have it.
+func argument(option string) string {
+	return strings.ReplaceAll(strings.TrimPrefix(option, "--"), "-", "_")
 }
 
 // explained is an error with more words.

@@ -78,6 +78,9 @@ func (a *Artifact) registered() map[string]any {
 		"cluster": a.Manifest.Cluster, "kubernetes": a.Manifest.Kubernetes, "debian": fmt.Sprint(a.Manifest.Debian),
 		"definition": a.Manifest.Inputs.Definition, "lock": a.Manifest.Inputs.Lock,
 	}
+	if a.Manifest.Unlocked != nil {
+		labels["unlocked"] = a.Manifest.Inputs.Changes
+	}
 	for _, f := range a.Manifest.Files {
 		if f.Format != "" {
 			labels["sha256_"+strings.ReplaceAll(string(f.Format), ".", "_")] = f.SHA256

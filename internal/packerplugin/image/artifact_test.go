@@ -11,6 +11,7 @@ import (
 func TestArtifact(t *testing.T) {
 	a := &Artifact{Dir: "out", definition: "clusters/lab/cluster.yaml", Manifest: &builder.Manifest{
 		Cluster: "lab", ID: "0123456789ab", Kubernetes: "v1.36.3", Debian: 12,
+		Inputs: builder.Inputs{Changes: "def"}, Unlocked: &builder.Unlocked{Written: 1},
 		Files: []builder.Output{{Name: "lab-0123456789ab.raw.gz", Format: builder.RawGZ, SHA256: "abc"}, {Name: "sbom.spdx.json"}},
 	}}
 	if a.BuilderId() != BuilderID || a.Id() != "lab-0123456789ab" || a.String() != "image lab-0123456789ab: out/lab-0123456789ab.raw.gz" {
@@ -28,7 +29,7 @@ func TestArtifact(t *testing.T) {
 	}
 	// The registry's own names and rules.
 	image := registry.Image{ImageID: told["ImageID"].(string), ProviderName: told["ProviderName"].(string), Labels: told["Labels"].(map[string]string)}
-	if err := image.Validate(); err != nil || image.Labels["sha256_raw_gz"] != "abc" || image.Labels["kubernetes"] != "v1.36.3" {
+	if err := image.Validate(); err != nil || image.Labels["sha256_raw_gz"] != "abc" || image.Labels["unlocked"] != "def" || image.Labels["kubernetes"] != "v1.36.3" {
 		t.Errorf("a registry learns %+v: %v", image, err)
 	}
 }

@@ -5,16 +5,13 @@ package image
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/hashicorp/hcl/v2/hcldec"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/ingot-k8s/ingot/builder"
 	"github.com/ingot-k8s/ingot/cluster"
-	"github.com/ingot-k8s/ingot/internal/bakery"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/definition"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/show"
-	"github.com/ingot-k8s/ingot/pki"
 )
 
 // Builder is the builder ingot-image.
@@ -39,7 +36,9 @@ func (b *Builder) Prepare(raw ...any) (variables, warnings []string, err error) 
 
 // Run implements packersdk.Builder.
 func (b *Builder) Run(ctx context.Context, ui packersdk.Ui, hook packersdk.Hook) (packersdk.Artifact, error) {
-	place, err := b.place(ui)
+	place, err := show.Bakery(ui, b.cluster, show.Options{
+		IdentityFile: b.config.IdentityFile, Dir: b.config.OutputDirectory, Offline: b.config.Offline, Version: b.Version,
+	})
 	if err != nil {
 		return nil, definition.Explained(err)
 	}
@@ -74,18 +73,8 @@ func (b *Builder) bake(ctx context.Context, ui packersdk.Ui, hook packersdk.Hook
 	if err != nil {
 		return nil, err
 	}
-	return &Artifact{Dir: cfg.Dir, Manifest: result.Manifest, definition: b.cluster.File}, nil
-}
-
-// place is where the cluster is baked.
-func (b *Builder) place(ui packersdk.Ui) (*bakery.Bakery, error) {
-	store, err := pki.Open(b.cluster, pki.Options{IdentityFile: b.config.IdentityFile, Log: show.Logger(ui)})
-	if err != nil {
-		return nil, err
+	for _, line := range result.Manifest.Unlocked.Lines() {
+		ui.Say(line)
 	}
-	return &bakery.Bakery{
-		Cluster: b.cluster, Keys: store, Dir: b.config.OutputDirectory, Version: b.Version, Offline: b.config.Offline,
-		Progress: show.Progress(ui), Warn: func(message string) { ui.Say("warning: " + message) }, Say: ui.Say,
-		Ensure: func(ctx context.Context) error { return show.Ensure(ctx, ui, store) }, Now: time.Now,
-	}, nil
+	return &Artifact{Dir: cfg.Dir, Manifest: result.Manifest, definition: b.cluster.File}, nil
 }

@@ -3,12 +3,10 @@
 package image
 
 import (
-	"os"
 	"path/filepath"
 
 	"github.com/hashicorp/packer-plugin-sdk/common"
 	"github.com/hashicorp/packer-plugin-sdk/template/config"
-	"github.com/hashicorp/packer-plugin-sdk/template/interpolate"
 	"github.com/ingot-k8s/ingot/builder"
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/internal/packerplugin/definition"
@@ -30,16 +28,11 @@ type Config struct {
 	IdentityFile string `mapstructure:"identity_file"`
 	// Use nothing but the lock and the cache.
 	Offline bool `mapstructure:"offline"`
-
-	ctx interpolate.Context
 }
 
 // decode reads a template's values, and the definition that they name.
 func (c *Config) decode(raw []any) (*cluster.Cluster, []builder.Format, []string, error) {
-	err := config.Decode(c, &config.DecodeOpts{
-		PluginType: "ingot-image", Interpolate: true, InterpolateContext: &c.ctx,
-	}, raw...)
-	if err != nil {
+	if err := config.Decode(c, nil, raw...); err != nil {
 		return nil, nil, nil, err
 	}
 	var formats []builder.Format
@@ -56,9 +49,6 @@ func (c *Config) decode(raw []any) (*cluster.Cluster, []builder.Format, []string
 	}
 	if c.OutputDirectory == "" {
 		c.OutputDirectory = filepath.Join("out", loaded.Def.Name, "images")
-	}
-	if c.IdentityFile == "" {
-		c.IdentityFile = os.Getenv("INGOT_IDENTITY_FILE")
 	}
 	return loaded, formats, warnings, nil
 }

@@ -2,7 +2,6 @@
 package show
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -12,7 +11,6 @@ import (
 
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/ingot-k8s/ingot/builder"
-	"github.com/ingot-k8s/ingot/pki"
 )
 
 // progress tells Packer a line for each end of a step, and the same for
@@ -64,14 +62,8 @@ func (p *progress) End(step string, took time.Duration, cached bool, size int64,
 // Progress tells Packer what a bake is at.
 func Progress(ui packersdk.Ui) builder.Progress { return &progress{ui: ui} }
 
-// Ensure brings a key store up to date, and tells each change.
-func Ensure(ctx context.Context, ui packersdk.Ui, store *pki.Store) error {
-	_, err := store.Ensure(ctx, pki.EnsureOptions{Progress: func(c pki.Change) { ui.Say(c.String()) }})
-	return err
-}
-
-// Logger tells Packer the warnings of a key store.
-func Logger(ui packersdk.Ui) *slog.Logger {
+// logger tells Packer the warnings of a key store.
+func logger(ui packersdk.Ui) *slog.Logger {
 	return slog.New(slog.NewTextHandler(lines{ui}, &slog.HandlerOptions{
 		Level: slog.LevelWarn,
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
