@@ -131,7 +131,7 @@ func TestDigitalOcean(t *testing.T) {
 	if would := s.ingotWould(t, imageA); len(would) > 0 {
 		t.Errorf("Ingot would make it otherwise:\n%s", strings.Join(would, "\n"))
 	}
-	if a := s.outputs(t); a["master0"] != "198.51.100.10" || !strings.HasPrefix(a["edge0"], "203.0.113.") || len(a) != 3 {
+	if a := s.output(t, "addresses"); a["master0"] != "198.51.100.10" || !strings.HasPrefix(a["edge0"], "203.0.113.") || len(a) != 3 {
 		t.Errorf("addresses %v", a)
 	}
 	if data := s.droplet(t, "edge0")["user_data"]; data != read(t, filepath.Join(s.out(), "nodes", "edge0", "user_data.inline")) {
@@ -162,7 +162,7 @@ func (s *sea) newImage(t *testing.T) {
 	if now["user_data"] != read(t, filepath.Join(s.out(), "nodes", "worker0", "user_data.inline")) {
 		t.Errorf("the new Droplet has not the user data of its node, but %.60q", now["user_data"])
 	}
-	if got, want := s.record("worker0.sea"), s.outputs(t)["worker0"]; got != want {
+	if got, want := s.record("worker0.sea"), s.output(t, "addresses")["worker0"]; got != want {
 		t.Errorf("the name of the new Droplet leads to %s, want %s", got, want)
 	}
 	if img := s.droplet(t, "master0")["image"].(map[string]any); img["name"] != "sea-"+imageA {

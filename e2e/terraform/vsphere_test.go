@@ -14,6 +14,7 @@ import (
 	"github.com/ingot-k8s/ingot/images"
 	"github.com/ingot-k8s/ingot/images/ovf"
 	"github.com/ingot-k8s/ingot/internal/need/vcsim"
+	_ "github.com/vmware/govmomi/pbm/simulator" // storage policies, which the provider asks for
 	"github.com/vmware/govmomi/simulator"
 )
 
@@ -79,22 +80,76 @@ func (h *hill) ours(t *testing.T) []string {
 	})
 }
 
+// line is what the server has of something.
+func (h *hill) line(t *testing.T, begin string) string {
+	t.Helper()
+	for _, line := range h.ours(t) {
+		if strings.HasPrefix(line, begin) {
+			return line
+		}
+	}
+	return ""
+}
+
+// oneByOne keeps Terraform from asking for two clones at once, of which the
+// simulator now and then forgets one.
+const oneByOne = "-parallelism=1"
+
+const isoOfW0 = "file [LocalDS_0] hill/w0/config.iso"
+
 // TestVSphere makes the machines of a cluster by the real provider at a
-// simulator, takes the identities away, and removes all.
+// simulator, takes the identities away, replaces one machine, and removes all.
 func TestVSphere(t *testing.T) {
 	h := newHill(t)
 	before := h.ours(t)
 	h.ok(t, "init", "-no-color")
 	h.ok(t, "validate", "-no-color")
-	h.ok(t, "apply", "-no-color", "-auto-approve")
+	h.ok(t, "apply", "-no-color", "-auto-approve", oneByOne)
 	h.wantNoKey(t)
 	h.unchanged(t)
-	t.Log(strings.Join(h.ours(t), "\n"))
-	t.Log(h.ingot(t, "publish", "vsphere", "hill", "--machines", "--dry-run"))
-	h.ok(t, "apply", "-no-color", "-auto-approve", "-var", "attach_identities=false")
-	t.Log(strings.Join(h.ours(t), "\n"))
-	h.ok(t, "destroy", "-no-color", "-auto-approve")
-	if after := h.ours(t); !slices.Equal(before, after) {
+	if want := "machine m0 template=false poweredOn cluster=hill image=" + imageA + " node=m0 state=ready"; h.line(t, "machine m0") != want {
+		t.Errorf("the server has %q, want %q", h.line(t, "machine m0"), want)
+	}
+	would := h.ingot(t, "publish", "vsphere", "hill", "--machines", "--dry-run")
+	if strings.Contains(would, "would") || strings.Contains(would, "--replace") || strings.Count(would, "kept") != 3 {
+		t.Errorf("Ingot would make it otherwise:\n%s", would)
+	}
+	h.ingot(t, "publish", "vsphere", "hill", "--machines", "--detach-iso")
+	if h.line(t, isoOfW0) != "" {
+		t.Error("the config ISO is on the datastore still")
+	}
+	h.ok(t, "state", "rm", "module.cluster.vsphere_file.identity")
+	h.unchanged(t, "-var", "with_iso=[]")
+	h.newImage(t)
+	h.ok(t, "destroy", "-no-color", "-auto-approve", oneByOne, "-var", `with_iso=["w0"]`)
+	h.ingot(t, "publish", "delete", "hill", "--image", imageB, "--yes")
+	after := slices.DeleteFunc(h.ours(t), func(line string) bool {
+		return strings.HasPrefix(line, "file [LocalDS_0] hill/") || line == "file [LocalDS_0] hill"
+	})
+	if !slices.Equal(before, after) { // folders stay
 		t.Errorf("before:\n%s\nafter:\n%s", strings.Join(before, "\n"), strings.Join(after, "\n"))
+	}
+}
+
+// newImage brings another image, and has one machine made anew.
+func (h *hill) newImage(t *testing.T) {
+	t.Helper()
+	h.published(t, imageB)
+	h.unchanged(t, "-var", "with_iso=[]") // no machine loses its disk by itself
+	old := h.output(t, "machines")
+	// The target keeps it from mending what the simulator has forgotten of the
+	// other machine, which that cannot do.
+	const w0 = `module.cluster.vsphere_virtual_machine.node["w0"]`
+	h.ok(t, "apply", "-no-color", "-auto-approve", oneByOne, "-var", `with_iso=["w0"]`, "-replace="+w0, "-target="+w0)
+	now := h.output(t, "machines")
+	if now["w0"] == old["w0"] || now["m0"] != old["m0"] {
+		t.Errorf("machines %v, were %v", now, old)
+	}
+	if line := h.line(t, "machine w0"); !strings.Contains(line, imageB) || h.line(t, isoOfW0) == "" {
+		t.Errorf("the server has %q, and of its ISO %q", line, h.line(t, isoOfW0))
+	}
+	would := h.ingot(t, "publish", "vsphere", "hill", "--machines", "--dry-run")
+	if !strings.Contains(would, "machine m0: kept") || strings.Count(would, "--replace") != 1 {
+		t.Errorf("Ingot sees it otherwise:\n%s", would)
 	}
 }

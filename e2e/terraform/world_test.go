@@ -18,6 +18,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -152,20 +154,47 @@ func (w *world) fails(t *testing.T, words string, args ...string) {
 	}
 }
 
+// forgotten are attributes that the simulator of a vCenter does not keep.
+var forgotten = []string{"swap_placement_policy"}
+
 // unchanged wants a plan that has nothing to do.
-func (w *world) unchanged(t *testing.T) {
+func (w *world) unchanged(t *testing.T, args ...string) {
 	t.Helper()
-	if status, output := w.run(t, "plan", "-no-color", "-detailed-exitcode"); status != 0 {
-		t.Fatalf("a plan has something to do: status %d\n%s", status, output)
+	w.ok(t, append([]string{"plan", "-no-color", "-out", "plan"}, args...)...)
+	var plan struct {
+		Changes []struct {
+			Address string
+			Change  struct {
+				Actions       []string
+				Before, After map[string]any
+			}
+		} `json:"resource_changes"`
+	}
+	check(t, json.Unmarshal([]byte(w.ok(t, "show", "-json", "plan")), &plan))
+	if len(plan.Changes) == 0 {
+		t.Fatal("the plan has no resource")
+	}
+	for _, c := range plan.Changes {
+		switch action := strings.Join(c.Change.Actions, " "); action {
+		case "no-op", "read":
+		case "update":
+			for key, value := range c.Change.After {
+				if !reflect.DeepEqual(value, c.Change.Before[key]) && !slices.Contains(forgotten, key) {
+					t.Errorf("a plan changes %s of %s: %v, want %v", key, c.Address, value, c.Change.Before[key])
+				}
+			}
+		default:
+			t.Errorf("a plan has %s for %s", action, c.Address)
+		}
 	}
 }
 
-// outputs are the root module's.
-func (w *world) outputs(t *testing.T) map[string]string {
+// output is one of the root module's.
+func (w *world) output(t *testing.T, name string) map[string]string {
 	t.Helper()
 	var all map[string]struct{ Value map[string]string }
 	check(t, json.Unmarshal([]byte(w.ok(t, "output", "-json")), &all))
-	return all["addresses"].Value
+	return all[name].Value
 }
 
 // wantNoKey looks for private keys in all that Terraform keeps, plans included.

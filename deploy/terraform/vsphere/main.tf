@@ -31,7 +31,10 @@ data "vsphere_virtual_machine" "template" {
 
 locals {
   identities = { for name, n in var.nodes : name => "${var.files}/${n.identity}" }
-  isos       = var.identity == "iso" && var.attach_identities ? var.nodes : {}
+  isos = {
+    for name, n in var.nodes : name => n.iso
+    if var.identity == "iso" && (var.with_iso == null ? true : contains(var.with_iso, name))
+  }
 }
 
 resource "vsphere_file" "identity" {
@@ -40,7 +43,7 @@ resource "vsphere_file" "identity" {
   datacenter         = data.vsphere_datacenter.cluster.name
   datastore          = data.vsphere_datastore.cluster.name
   source_file        = local.identities[each.key]
-  destination_file   = each.value.iso
+  destination_file   = each.value
   create_directories = true
 }
 
@@ -88,20 +91,19 @@ resource "vsphere_virtual_machine" "node" {
   }
 
   dynamic "cdrom" {
-    for_each = var.identity == "iso" ? [each.value.iso] : []
+    for_each = { for name, iso in local.isos : name => iso if name == each.key }
 
     content {
-      datastore_id  = var.attach_identities ? data.vsphere_datastore.cluster.id : null
-      path          = var.attach_identities ? cdrom.value : null
-      client_device = var.attach_identities ? null : true
+      datastore_id = data.vsphere_datastore.cluster.id
+      path         = cdrom.value
     }
   }
 
   lifecycle {
     # A machine that is made anew loses its disk, and all controllers at once
     # lose the cluster. So another image or identity waits for "-replace", one
-    # node at a time.
-    ignore_changes = [clone, extra_config]
+    # node at a time. The drive loses its ISO while the machine runs.
+    ignore_changes = [clone, extra_config, cdrom]
   }
 
   depends_on = [vsphere_file.identity]

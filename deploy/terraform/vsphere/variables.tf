@@ -87,10 +87,10 @@ variable "files" {
   type        = string
 }
 
-variable "attach_identities" {
-  description = "Whether the machines have their config ISOs. False, when all have started once, takes the keys off the datastore."
-  type        = bool
-  default     = true
+variable "with_iso" {
+  description = "Nodes that have their config ISOs; null for all. Those that \"ingot publish vsphere --detach-iso\" has taken away are left out."
+  type        = set(string)
+  default     = null
 }
 
 variable "boot_minutes" {
