@@ -44,6 +44,13 @@ func newHill(t *testing.T) *hill {
 	h.world = newWorld(t, "hill", "vsphere", map[string]string{
 		"VSPHERE_SERVER": server.URL.Host, "VSPHERE_USER": vcsim.User, "VSPHERE_PASSWORD": vcsim.Password, "SSL_CERT_FILE": authority,
 	})
+	main := filepath.Join(h.root(), "main.tf")
+	write(t, main, strings.Replace(read(t, main), "  files ", "  with_iso      = var.with_iso\n  boot_minutes  = 0\n  files ", 1)+`
+variable "with_iso" {
+  type    = set(string)
+  default = null
+}
+`)
 	definition := strings.ReplaceAll(read(t, filepath.Join("testdata", "hill.yaml")), "SERVER", server.Address())
 	write(t, filepath.Join(h.dir, "clusters", "hill", "cluster.yaml"), definition)
 	write(t, filepath.Join(h.dir, "clusters", "hill", "vcenter.pem"), string(certificate))
@@ -151,5 +158,26 @@ func (h *hill) newImage(t *testing.T) {
 	would := h.ingot(t, "publish", "vsphere", "hill", "--machines", "--dry-run")
 	if !strings.Contains(would, "machine m0: kept") || strings.Count(would, "--replace") != 1 {
 		t.Errorf("Ingot sees it otherwise:\n%s", would)
+	}
+}
+
+// TestGuestinfo: without a drive the keys of the nodes are where the module's
+// README says that they are: in the machine's settings, and in the state.
+func TestGuestinfo(t *testing.T) {
+	h := newHill(t)
+	file := filepath.Join(h.dir, "clusters", "hill", "cluster.yaml")
+	write(t, file, strings.Replace(read(t, file), "    cluster: DC0_C0\n", "    cluster: DC0_C0\n    identity: guestinfo\n", 1))
+	h.ingot(t, "export", "terraform", "hill")
+	h.ok(t, "init", "-no-color")
+	h.ok(t, "apply", "-no-color", "-auto-approve", oneByOne)
+	would := h.ingot(t, "publish", "vsphere", "hill", "--machines", "--dry-run")
+	if strings.Contains(would, "would") || strings.Contains(would, "--replace") || strings.Count(would, "kept") != 3 {
+		t.Errorf("Ingot would make it otherwise:\n%s", would)
+	}
+	if h.line(t, isoOfW0) != "" {
+		t.Error("there is a config ISO")
+	}
+	if state := read(t, filepath.Join(h.root(), "terraform.tfstate")); !strings.Contains(state, "guestinfo.") {
+		t.Error("the state has no guestinfo any more: say so in deploy/terraform/vsphere/README.md")
 	}
 }

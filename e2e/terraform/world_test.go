@@ -19,6 +19,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -98,9 +99,22 @@ func newWorld(t *testing.T, name, destination string, environ map[string]string)
 		w.environ = append(w.environ, k+"="+v)
 	}
 	t.Setenv("XDG_CONFIG_HOME", filepath.Join(w.dir, "config")) // of the key store's age identity
-	root := read(t, filepath.Join("testdata", destination+".tf"))
-	write(t, filepath.Join(w.root(), "main.tf"), strings.ReplaceAll(root, "MODULE", filepath.Join(need.Source(t), "deploy", "terraform", destination)))
+	write(t, filepath.Join(w.root(), "main.tf"), rootModule(t, name, destination))
 	return w
+}
+
+// rootModule is the one that the how-to shows, with the places of a test.
+func rootModule(t *testing.T, name, destination string) string {
+	t.Helper()
+	source := need.Source(t)
+	module := "deploy/terraform/" + destination
+	for _, m := range regexp.MustCompile("(?ms)^```hcl\n(.*?)^```").FindAllStringSubmatch(read(t, filepath.Join(source, "docs", "how-to", "terraform.md")), -1) {
+		if strings.Contains(m[1], module) {
+			return strings.NewReplacer("../../../out/prod", "../out/"+name, "../../../"+module, filepath.Join(source, module)).Replace(m[1])
+		}
+	}
+	t.Fatalf("the how-to has no root module for %s", destination)
+	return ""
 }
 
 func (w *world) root() string { return filepath.Join(w.dir, "root") }

@@ -2,9 +2,11 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/ingot-k8s/ingot/builder"
 	"github.com/ingot-k8s/ingot/cluster"
@@ -101,14 +103,7 @@ func (a *app) exportTerraform(name string, f exportFlags) error {
 		if len(f.destinations) > 0 && !slices.Contains(f.destinations, e.name) || len(f.destinations) == 0 && !e.uses(c) {
 			continue
 		}
-		if !e.uses(c) {
-			return withHint(fmt.Errorf("%s has no publish.%s", c.File, e.name), "docs/how-to/terraform.md shows one")
-		}
-		export, err := e.make(a, c, files)
-		if err != nil {
-			return fmt.Errorf("%s: %w", e.name, advice(err))
-		}
-		s, err := export.Write(filepath.Join(dir, e.name), f.dryRun)
+		s, err := a.exportTo(c, e, filepath.Join(dir, e.name), files, f.dryRun)
 		if err != nil {
 			return err
 		}
@@ -124,6 +119,21 @@ func (a *app) exportTerraform(name string, f exportFlags) error {
 	return nil
 }
 
+// exportTo writes the variables for one destination.
+func (a *app) exportTo(c *cluster.Cluster, e exporter, dir, files string, dryRun bool) (s *publish.Summary, err error) {
+	if !e.uses(c) {
+		return nil, withHint(fmt.Errorf("%s has no publish.%s", c.File, e.name), "docs/how-to/terraform.md shows one")
+	}
+	steps, began := a.steps(), time.Now()
+	steps.Begin(e.name)
+	defer func() { steps.End(e.name, time.Since(began), false, 0, err) }()
+	export, err := e.make(a, c, files)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", e.name, advice(err))
+	}
+	return export.Write(dir, dryRun)
+}
+
 func (a *app) exportDigitalOcean(c *cluster.Cluster, files string) (*terraform.Export, error) {
 	image, err := a.publishImage(c, digitalocean.Name, builder.RawGZ)
 	if err != nil {
@@ -134,8 +144,8 @@ func (a *app) exportDigitalOcean(c *cluster.Cluster, files string) (*terraform.E
 	if err != nil {
 		return nil, err
 	}
-	for node, d := range l.Nodes {
-		if err := a.identityThere(c, node, filepath.Join(files, d.UserData)); err != nil {
+	for _, node := range slices.Sorted(maps.Keys(l.Nodes)) {
+		if err := identityThere(c, node, filepath.Join(files, l.Nodes[node].UserData)); err != nil {
 			return nil, err
 		}
 	}
@@ -154,8 +164,8 @@ func (a *app) exportVSphere(c *cluster.Cluster, files string) (*terraform.Export
 	if err != nil {
 		return nil, err
 	}
-	for node, m := range l.Nodes {
-		if err := a.identityThere(c, node, filepath.Join(files, m.Identity)); err != nil {
+	for _, node := range slices.Sorted(maps.Keys(l.Nodes)) {
+		if err := identityThere(c, node, filepath.Join(files, l.Nodes[node].Identity)); err != nil {
 			return nil, err
 		}
 	}
@@ -165,7 +175,7 @@ func (a *app) exportVSphere(c *cluster.Cluster, files string) (*terraform.Export
 }
 
 // identityThere looks whether a node has its identity.
-func (a *app) identityThere(c *cluster.Cluster, node, path string) error {
+func identityThere(c *cluster.Cluster, node, path string) error {
 	if _, err := os.Stat(path); err != nil {
 		return withHint(fmt.Errorf("node %q: looking for its identity: %w", node, err), "ingot iso %s makes it", c.Def.Name)
 	}

@@ -2,7 +2,9 @@ package terraform_test
 
 import (
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -175,6 +177,47 @@ func references(body *hclsyntax.Body) []string {
 
 // ignored are words of a lifecycle that name attributes, which are no addresses.
 var ignored = []string{"each.key", "each.value", "self.regions"}
+
+// TestHowTo: the root modules of the how-to give what modules want, and no more.
+func TestHowTo(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(need.Source(t), "docs", "how-to", "terraform.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, m := range regexp.MustCompile("(?ms)^```hcl\n(.*?)^```").FindAllSubmatch(text, -1) {
+		if string(hclwrite.Format(m[1])) != string(m[1]) {
+			t.Errorf("not formatted:\n%s", m[1])
+		}
+		f, problems := hclparse.NewParser().ParseHCL(m[1], "terraform.md")
+		if problems.HasErrors() {
+			t.Fatal(problems)
+		}
+		for _, b := range f.Body.(*hclsyntax.Body).Blocks {
+			if b.Type != "module" {
+				continue
+			}
+			seen++
+			source, _ := b.Body.Attributes["source"].Expr.Value(nil)
+			delete(b.Body.Attributes, "source")
+			for _, v := range module(t, path.Base(source.AsString())) {
+				if v.Type != "variable" {
+					continue
+				}
+				if b.Body.Attributes[v.Labels[0]] == nil && v.Body.Attributes["default"] == nil {
+					t.Errorf("%s: %s is not given", source.AsString(), v.Labels[0])
+				}
+				delete(b.Body.Attributes, v.Labels[0])
+			}
+			for key := range b.Body.Attributes {
+				t.Errorf("%s: there is no variable %s", source.AsString(), key)
+			}
+		}
+	}
+	if seen != len(modules(t)) {
+		t.Errorf("the how-to uses %d modules", seen)
+	}
+}
 
 // TestNoSecret: what is written has paths, and neither keys nor certificates.
 func TestNoSecret(t *testing.T) {
