@@ -48,6 +48,12 @@ PACKER ?= $(or $(shell command -v packer),$(PINNED_PACKER))
 ANSIBLE_VERSION := $(shell awk '$$1 == "github.com/hashicorp/packer-plugin-ansible" { print $$2 }' tools/ansible/go.mod)
 PINNED_ANSIBLE := $(CACHE)/ansible-$(ANSIBLE_VERSION)-$(GO_VERSION)/packer-plugin-ansible
 
+# Terraform, in its last release under a free licence, and the providers of our
+# modules, which it gets from its registry.
+TERRAFORM_VERSION := $(shell awk '$$1 == "github.com/hashicorp/terraform" { print $$2 }' tools/terraform/go.mod)
+TERRAFORM := $(CACHE)/terraform-$(TERRAFORM_VERSION)-$(GO_VERSION)
+PROVIDERS ?= $(CACHE)/terraform-providers-$(shell cat deploy/terraform/*/versions.tf | sha256sum | cut -c -12)
+
 # What tests publish to: an S3 service, and what checks calls by the description
 # of an API.
 VERSITYGW_VERSION := $(shell awk '$$1 == "github.com/versity/versitygw" { print $$2 }' tools/versitygw/go.mod)
@@ -126,7 +132,7 @@ test: setup vet ## Run all tests, against the real programs; as root none is ski
 	go test ./...
 
 .PHONY: e2e
-e2e: e2e-bake e2e-packer e2e-ansible e2e-snapshot e2e-boot e2e-cluster ## Bake, boot, and break a cluster, for real: an hour or more without KVM
+e2e: e2e-bake e2e-packer e2e-ansible e2e-snapshot e2e-boot e2e-cluster e2e-terraform ## Bake, boot, and break a cluster, for real: an hour or more without KVM
 
 .PHONY: e2e-bake
 e2e-bake: setup setup-bake build ## Bake images, and spoil bakes in every way; RUN=TestBake/Killed does one thing
@@ -151,6 +157,17 @@ e2e-boot: setup setup-bake build ## Boot images in QEMU, two machines at once; R
 .PHONY: e2e-cluster
 e2e-cluster: setup setup-bake build ## Bring up a cluster of three machines in QEMU and break it; STEPS='up|mesh|etcd' does some of it
 	$(E2E) -timeout 150m -run 'TestCluster/^($(STEPS))$$' ./e2e/cluster
+
+.PHONY: e2e-terraform
+e2e-terraform: setup $(TERRAFORM) ## Make machines by the real Terraform, on loopback; PROVIDERS=folder, else they come from Terraform's registry
+	@test -d '$(PROVIDERS)' || $(MAKE) --no-print-directory terraform-providers
+	INGOT_TEST_TERRAFORM='$(TERRAFORM)' INGOT_TEST_TERRAFORM_PROVIDERS='$(PROVIDERS)' go test -count=1 -v -timeout 30m -run '$(RUN)' ./e2e/terraform
+
+.PHONY: terraform-providers
+terraform-providers: $(TERRAFORM) # needs the network: registry.terraform.io
+	@rm -rf '$(PROVIDERS).part' && mkdir -p '$(PROVIDERS).part'
+	for module in digitalocean vsphere; do '$(TERRAFORM)' -chdir="deploy/terraform/$$module" providers mirror '$(PROVIDERS).part'; done
+	@mv '$(PROVIDERS).part' '$(PROVIDERS)'
 
 .PHONY: lint
 lint: setup fmt-check shellcheck tidy-check generate-check golangci ## Check format, Go, shell, go.mod and generated files
@@ -223,6 +240,11 @@ $(PINNED_ANSIBLE):
 	@mkdir -p '$(@D)'
 	CGO_ENABLED=0 go -C tools/ansible build -trimpath -buildvcs=false \
 		-ldflags '-s -w -X github.com/hashicorp/packer-plugin-ansible/version.VersionPrerelease=' -o '$@.part' github.com/hashicorp/packer-plugin-ansible
+	@mv '$@.part' '$@'
+
+$(TERRAFORM):
+	@mkdir -p '$(CACHE)'
+	CGO_ENABLED=0 go -C tools/terraform build -trimpath -buildvcs=false -ldflags '-s -w' -o '$@.part' github.com/hashicorp/terraform
 	@mv '$@.part' '$@'
 
 $(VERSITYGW): | setup-packages

@@ -11,7 +11,6 @@ import (
 
 	"github.com/ingot-k8s/ingot/builder"
 	"github.com/ingot-k8s/ingot/cluster"
-	"github.com/ingot-k8s/ingot/ignition"
 	"github.com/ingot-k8s/ingot/internal/atomicfile"
 	"github.com/ingot-k8s/ingot/internal/delivery"
 	"github.com/ingot-k8s/ingot/internal/generate"
@@ -152,10 +151,7 @@ func (a *app) userData(ctx context.Context, c *cluster.Cluster, nodes []string, 
 			return nil, err
 		}
 	}
-	file := ignition.NameUserData
-	if c.Def.Provisioning == cluster.ProvisioningIgnition {
-		file = ignition.NameInline
-	}
+	file := userDataFile(c)
 	return func(node string) ([]byte, error) {
 		path := filepath.Join(a.out, c.Def.Name, "nodes", node, file)
 		data, err := atomicfile.ReadFile(path, maxBundle)

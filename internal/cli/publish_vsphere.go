@@ -128,28 +128,33 @@ func openVSphere(cfg *vsphere.Config) (*vsphere.Destination, error) {
 // vsphereMachines are the machines of the nodes. Their identities are made, as
 // "ingot iso" does; a dry run makes none.
 func (a *app) vsphereMachines(ctx context.Context, c *cluster.Cluster, f vsphereFlags) ([]vsphere.Machine, error) {
-	where := c.Def.Publish.VSphere
-	file := ignition.NameConfigISO
-	if where.Identity == cluster.VSphereGuestinfo {
-		file = ignition.NameGuestinfo
-	}
-	var names []string
-	var machines []vsphere.Machine
-	for i := range c.Nodes {
-		n := &c.Nodes[i]
-		if len(f.nodes) > 0 && !slices.Contains(f.nodes, n.Name) || len(f.nodes) == 0 && !where.Has(n) {
-			continue
-		}
-		names = append(names, n.Name)
-		machines = append(machines, vsphere.Machine{
-			Node: n.Name, Controller: n.Has(cluster.Controller), Size: where.Size(n.Name), MAC: macOf(n), Identity: filepath.Join(a.out, c.Def.Name, "nodes", n.Name, file),
-		})
-	}
+	machines, names := machinesOf(c, f.nodes, filepath.Join(a.out, c.Def.Name, "nodes"))
 	if f.dryRun || len(names) == 0 {
 		return machines, nil
 	}
 	_, err := a.identities(ctx, c, names)
 	return machines, err
+}
+
+// machinesOf are the machines of the nodes that are named, or else of those of
+// the definition, with the names of the nodes. Their identities are below dir.
+func machinesOf(c *cluster.Cluster, nodes []string, dir string) (machines []vsphere.Machine, names []string) {
+	where := c.Def.Publish.VSphere
+	file := ignition.NameConfigISO
+	if where.Identity == cluster.VSphereGuestinfo {
+		file = ignition.NameGuestinfo
+	}
+	for i := range c.Nodes {
+		n := &c.Nodes[i]
+		if len(nodes) > 0 && !slices.Contains(nodes, n.Name) || len(nodes) == 0 && !where.Has(n) {
+			continue
+		}
+		names = append(names, n.Name)
+		machines = append(machines, vsphere.Machine{
+			Node: n.Name, Controller: n.Has(cluster.Controller), Size: where.Size(n.Name), MAC: macOf(n), Identity: filepath.Join(dir, n.Name, file),
+		})
+	}
+	return machines, names
 }
 
 // macOf is the MAC address by which a node finds its interface; empty where it

@@ -36,7 +36,7 @@ func (r *run) settings() *cluster.DigitalOcean {
 // check looks for what would go wrong later, before anything is made.
 func (r *run) check(ctx context.Context) ([]machine, error) {
 	if len(r.Regions) == 0 {
-		return nil, advise(errors.New("no region is given"), "name one by --region, or in the definition under publish.digitalocean.regions")
+		return nil, noRegion()
 	}
 	all, err := pages("listing regions", func(o *godo.ListOptions) ([]godo.Region, *godo.Response, error) {
 		return r.api.Regions.List(ctx, o)
@@ -64,12 +64,16 @@ func (r *run) check(ctx context.Context) ([]machine, error) {
 	return r.plan(ctx, known)
 }
 
+func noRegion() error {
+	return advise(errors.New("no region is given"), "name one by --region, or in the definition under publish.digitalocean.regions")
+}
+
 // plan says what Droplets there should be.
 func (r *run) plan(ctx context.Context, known map[string]godo.Region) ([]machine, error) {
 	var out []machine
 	var problems []error
 	for _, n := range r.wanted() {
-		m := machine{node: n, name: r.Cluster.FQDN(n), region: r.settings().Region(n, r.Regions), size: r.settings().SizeOf(n)}
+		m := r.machine(n)
 		if err := r.complete(&m, known); err != nil {
 			problems = append(problems, fmt.Errorf("node %q: %w", n.Name, err))
 		}
@@ -99,18 +103,32 @@ func (r *run) wanted() []*cluster.Node {
 	return out
 }
 
-func (r *run) complete(m *machine, known map[string]godo.Region) error {
+// machine is what the definition says of a node's Droplet.
+func (r *run) machine(n *cluster.Node) machine {
+	m := machine{node: n, name: r.Cluster.FQDN(n), region: r.settings().Region(n, r.Regions), size: r.settings().SizeOf(n)}
+	if a, err := netip.ParseAddr(n.Spec.Address); err == nil {
+		m.reserved = a.String()
+	}
+	return m
+}
+
+// defined reports what the definition does not say.
+func (r *run) defined(m machine) error {
 	if !slices.Contains(r.Regions, m.region) {
 		return fmt.Errorf("its region %q is not one of those of the image (%s)", m.region, strings.Join(r.Regions, ", "))
 	}
 	if m.size == "" {
 		return errors.New("no size is given: publish.digitalocean.size or sizes")
 	}
+	return nil
+}
+
+func (r *run) complete(m *machine, known map[string]godo.Region) error {
+	if err := r.defined(*m); err != nil {
+		return err
+	}
 	if !slices.Contains(known[m.region].Sizes, m.size) {
 		return fmt.Errorf("the region %q has no size %q", m.region, m.size)
-	}
-	if a, err := netip.ParseAddr(m.node.Spec.Address); err == nil {
-		m.reserved = a.String()
 	}
 	data, err := r.UserData(m.node.Name)
 	if err != nil {

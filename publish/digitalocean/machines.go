@@ -164,12 +164,18 @@ func (b *builder) keep(ctx context.Context, m machine, d *godo.Droplet, note str
 	return b.finish(ctx, m, d, publish.Kept, note)
 }
 
+// nodeTags are those of a Droplet, with some more.
+func (r *run) nodeTags(m machine, more ...string) []string {
+	tags := append([]string{tagAll, r.clusterTag(), tagNode + m.node.Name, tagImage + r.Image.ID}, more...)
+	for _, role := range m.node.Spec.Roles {
+		tags = append(tags, r.roleTag(role))
+	}
+	return tags
+}
+
 // create makes the Droplet of a node.
 func (b *builder) create(ctx context.Context, m machine) (*godo.Droplet, error) {
-	tags := []string{tagAll, b.clusterTag(), tagNode + m.node.Name, tagImage + b.Image.ID, tagData + dataSum(m.data)}
-	for _, role := range m.node.Spec.Roles {
-		tags = append(tags, b.roleTag(role))
-	}
+	tags := b.nodeTags(m, tagData+dataSum(m.data))
 	d, _, err := ensure(ctx, b.run, fmt.Sprintf("creating the Droplet %q", m.name), &godo.Droplet{ID: plannedID, Name: m.name, Status: dropletActive, Networks: &godo.Networks{}},
 		func() (*godo.Droplet, bool, error) { return b.findDroplet(ctx, m) },
 		func() (*godo.Droplet, *godo.Response, error) {

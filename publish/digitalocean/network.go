@@ -248,11 +248,10 @@ func (r *run) accountKeys(ctx context.Context) ([]godo.DropletCreateSSHKey, erro
 	}
 	out := []godo.DropletCreateSSHKey{}
 	for i, text := range r.Cluster.Def.Access.SSHKeys {
-		key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(text))
+		print, err := fingerprint(text)
 		if err != nil {
 			return nil, fmt.Errorf("reading access.sshKeys[%d]: %w", i, err)
 		}
-		print := ssh.FingerprintLegacyMD5(key) // the form by which the API knows keys
 		name := r.keyName(i)
 		got, made, err := ensure(ctx, r, fmt.Sprintf("adding the SSH key %q", name), &godo.Key{ID: plannedID, Name: name},
 			func() (*godo.Key, bool, error) {
@@ -273,6 +272,15 @@ func (r *run) accountKeys(ctx context.Context) ([]godo.DropletCreateSSHKey, erro
 	}
 	r.sshKeys = out
 	return out, nil
+}
+
+// fingerprint is the form by which the API knows keys.
+func fingerprint(text string) (string, error) {
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(text))
+	if err != nil {
+		return "", err
+	}
+	return ssh.FingerprintLegacyMD5(key), nil
 }
 
 func (r *run) keyName(i int) string { return fmt.Sprintf("ingot-%s-%d", r.Cluster.Def.Name, i) }

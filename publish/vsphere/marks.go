@@ -2,6 +2,8 @@ package vsphere
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/vmware/govmomi/vim25/types"
 )
@@ -31,15 +33,25 @@ type marks struct {
 	Cluster, Image, Node, State, Identity string
 }
 
+// settings are the marks by their names.
+func (m marks) settings() map[string]string {
+	out := map[string]string{}
+	for key, value := range map[string]string{
+		markCluster: m.Cluster, markImage: m.Image, markNode: m.Node, markState: m.State, markIdentity: m.Identity,
+	} {
+		if value != "" {
+			out[key] = value
+		}
+	}
+	return out
+}
+
 // options are the marks as vSphere takes them.
 func (m marks) options() []types.BaseOptionValue {
 	var out []types.BaseOptionValue
-	for _, o := range []struct{ key, value string }{
-		{markCluster, m.Cluster}, {markImage, m.Image}, {markNode, m.Node}, {markState, m.State}, {markIdentity, m.Identity},
-	} {
-		if o.value != "" {
-			out = append(out, &types.OptionValue{Key: o.key, Value: o.value})
-		}
+	settings := m.settings()
+	for _, key := range slices.Sorted(maps.Keys(settings)) {
+		out = append(out, &types.OptionValue{Key: key, Value: settings[key]})
 	}
 	return out
 }

@@ -118,22 +118,37 @@ func (o *Ocean) actDroplet(d *Thing, id int, body map[string]any) (int, any) {
 
 func (o *Ocean) reserved(r *http.Request, path []string, body map[string]any) (int, any) {
 	owner, ok := o.Reserved[path[0]]
-	if !ok {
+	switch {
+	case !ok:
 		return missing()
-	}
-	if r.Method == http.MethodPost {
-		id, _ := body["droplet_id"].(float64)
-		d, ok := o.Droplets[int(id)]
-		if !ok || d.Body["status"] != "active" {
-			return unprocessable("Droplet already has a pending event.")
-		}
-		o.Reserved[path[0]] = int(id)
-		a := &action{id: o.id(), kind: "assign_ip", status: "in-progress", region: "fra1"}
-		return http.StatusCreated, map[string]any{"action": a.body(int(id), "reserved_ip")}
+	case r.Method == http.MethodPost:
+		return o.actReserved(path[0], body)
+	case len(path) == 3: // one action: each is done when somebody looks
+		id, _ := strconv.Atoi(path[2])
+		a := &action{id: id, kind: "assign_ip", status: "completed", region: "fra1"}
+		return http.StatusOK, map[string]any{"action": a.body(owner, "reserved_ip")}
 	}
 	ip := map[string]any{"ip": path[0], "region": regionBody("fra1"), "locked": false, "droplet": nil, "project_id": "746c6152-2fa2-11ed-92d3-27aaa54e4988"}
 	if d, ok := o.Droplets[owner]; ok {
 		ip["droplet"] = d.Body
 	}
 	return http.StatusOK, map[string]any{"reserved_ip": ip}
+}
+
+func (o *Ocean) actReserved(address string, body map[string]any) (int, any) {
+	kind := text(body["type"])
+	id := o.Reserved[address]
+	if kind == "unassign" {
+		o.Reserved[address] = 0
+	} else {
+		number, _ := body["droplet_id"].(float64)
+		id = int(number)
+		d, ok := o.Droplets[id]
+		if !ok || d.Body["status"] != "active" {
+			return unprocessable("Droplet already has a pending event.")
+		}
+		o.Reserved[address], kind = id, "assign_ip"
+	}
+	a := &action{id: o.id(), kind: kind, status: "in-progress", region: "fra1"}
+	return http.StatusCreated, map[string]any{"action": a.body(id, "reserved_ip")}
 }

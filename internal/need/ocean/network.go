@@ -2,6 +2,7 @@ package ocean
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -57,16 +58,23 @@ func (o *Ocean) named(r *http.Request, kind string, all map[string]*Thing, path 
 	return http.StatusOK, map[string]any{kind: all[path[0]].Body}
 }
 
+// tagBody is a tag. Nobody here asks how much has it.
+func tagBody(name string) map[string]any {
+	none := map[string]any{"count": 0}
+	return map[string]any{"name": name, "resources": map[string]any{
+		"count": 0, "droplets": none, "images": none, "volumes": none, "volume_snapshots": none, "databases": none,
+	}}
+}
+
 func (o *Ocean) tags(r *http.Request, path []string, body map[string]any) (int, any) {
-	one := func(name string) map[string]any { return map[string]any{"name": name} }
 	switch {
 	case len(path) == 0 && r.Method == http.MethodPost:
 		o.Tags[fmt.Sprint(body["name"])] = true
-		return http.StatusCreated, map[string]any{"tag": one(fmt.Sprint(body["name"]))}
+		return http.StatusCreated, map[string]any{"tag": tagBody(fmt.Sprint(body["name"]))}
 	case len(path) == 0:
 		all := []any{}
 		for name := range o.Tags {
-			all = append(all, one(name))
+			all = append(all, tagBody(name))
 		}
 		slices.SortFunc(all, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 		return o.list(r, "tags", all)
@@ -89,7 +97,7 @@ func (o *Ocean) tags(r *http.Request, path []string, body map[string]any) (int, 
 		delete(o.Tags, path[0])
 		return http.StatusNoContent, nil
 	}
-	return http.StatusOK, map[string]any{"tag": one(path[0])}
+	return http.StatusOK, map[string]any{"tag": tagBody(path[0])}
 }
 
 func (o *Ocean) keys(r *http.Request, path []string, body map[string]any) (int, any) {
@@ -135,9 +143,12 @@ func (o *Ocean) domains(r *http.Request, path []string, body map[string]any) (in
 	if o.Records[id] == nil {
 		return missing()
 	}
-	if r.Method == http.MethodDelete {
+	switch r.Method {
+	case http.MethodDelete:
 		delete(o.Records, id)
 		return http.StatusNoContent, nil
+	case http.MethodPut, http.MethodPatch:
+		maps.Copy(o.Records[id].Body, body)
 	}
 	return http.StatusOK, map[string]any{"domain_record": o.Records[id].Body}
 }
