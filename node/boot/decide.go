@@ -207,9 +207,13 @@ func (d *decision) run() (*Plan, error) {
 	default:
 		return nil, d.refuse(u, "more than one disk has the state of a machine", setRun+"; or take the others away")
 	}
-	empty := slices.DeleteFunc(d.fitting(u), func(disk *Disk) bool { return !disk.Holds.Empty() })
+	empty := slices.DeleteFunc(d.fitting(u), func(disk *Disk) bool { return !disk.Holds.Blank() })
 	if rule == "" && len(d.fitting(u)) > 1 {
 		return nil, d.refuse(u, "no disk has the state of this machine, and nothing says on which of several it is to be made", setRun)
+	}
+	// What was begun on one disk is not begun again on another that comes later.
+	if begun := slices.DeleteFunc(slices.Clone(empty), func(disk *Disk) bool { return !disk.Holds.Begun }); len(begun) == 1 {
+		return d.stateOn(begun[0], u)
 	}
 	disk := pick(empty, rule)
 	if disk == nil {
@@ -223,8 +227,8 @@ func (d *decision) stateOn(disk *Disk, u use) (*Plan, error) {
 	switch {
 	case disk.Holds.hasState():
 		return d.useState(disk, u)
-	case disk.Holds.Empty():
-		return &Plan{Action: MakeState, Disk: disk, Why: "it is empty"}, nil
+	case disk.Holds.Blank():
+		return &Plan{Action: MakeState, Disk: disk, Why: "it holds " + disk.Holds.String()}, nil
 	}
 	return nil, d.refuse(u, fmt.Sprintf("the state cannot be made on %s: it holds %s", disk, &disk.Holds),
 		"wipe it if nothing on it is needed, or name another disk")

@@ -27,8 +27,12 @@ const (
 	syncEvery = 64 << 20 // bytes; so that progress is that of the disk
 )
 
-// markText is what the mark begins with.
-const markText = "INGOT INSTALLATION UNDER WAY\n"
+// What the marks begin with. That of a state stays: it stands where partitions
+// never are, and means nothing once the disk has a table.
+const (
+	markText  = "INGOT INSTALLATION UNDER WAY\n"
+	stateText = "INGOT STATE IS MADE HERE\n"
+)
 
 // Target is a disk that is written to.
 type Target interface {
@@ -60,16 +64,20 @@ func (f *Fault) Error() string { return fmt.Sprintf("%s at offset %d: %v", f.Doi
 // Unwrap returns the cause.
 func (f *Fault) Unwrap() error { return f.Err }
 
-// marked reports whether an installation to the disk was begun and not ended.
-func marked(r io.ReaderAt) (bool, error) {
+// readMark reads the mark of a disk; a disk that is too small has none.
+func readMark(r io.ReaderAt) (string, error) {
 	buf := make([]byte, markSize)
-	if n, err := r.ReadAt(buf, markAt); n < len(buf) {
-		if err == nil || errors.Is(err, io.EOF) {
-			return false, nil // too small to be one of ours
-		}
-		return false, &Fault{Doing: "reading", Offset: markAt, Err: err}
+	if n, err := r.ReadAt(buf, markAt); n < len(buf) && err != nil && !errors.Is(err, io.EOF) {
+		return "", &Fault{Doing: "reading", Offset: markAt, Err: err}
 	}
-	return bytes.HasPrefix(buf, []byte(markText)), nil
+	return string(buf), nil
+}
+
+// MarkState marks an empty disk of so many bytes as one whose state is made, so
+// that a power cut meanwhile leaves one that is known as ours.
+func MarkState(disk Target, size int64) error {
+	w := &writer{disk: disk, size: size}
+	return w.mark(stateText)
 }
 
 // WriteImage writes an image to a disk of so many bytes and reads it back. Said
@@ -144,14 +152,19 @@ func (w *writer) sync() error {
 }
 
 // begin marks the disk, and then takes away what it was known by.
-func (w *writer) begin(context.Context) error {
+func (w *writer) begin(context.Context) error { return w.mark(markText + w.image.SHA256 + "\n") }
+
+func (w *writer) mark(text string) error {
 	mark := make([]byte, markSize)
-	copy(mark, markText+w.image.SHA256+"\n")
-	if err := errors.Join(w.put(mark, markAt), w.sync()); err != nil {
+	copy(mark, text)
+	if err := w.put(mark, markAt); err != nil {
+		return err
+	}
+	if err := w.sync(); err != nil {
 		return err
 	}
 	none := make([]byte, lookEnds)
-	return errors.Join(w.put(none[:markAt], 0), w.put(none[:headSize-markAt-markSize], markAt+markSize),
+	return errors.Join(w.put(none[:markAt], 0), w.put(none[:lookEnds-markAt-markSize], markAt+markSize),
 		w.put(none, w.size-lookEnds), w.sync())
 }
 
