@@ -234,7 +234,7 @@ func TestWriteImageFaults(t *testing.T) {
 	}{
 		"reads back wrong":           {&cutDisk{wrong: 3<<20 + 5}, source, "reading the disk back at offset 3145733: it has the byte "},
 		"reads back wrong, last":     {&cutDisk{wrong: source.Size - 1}, source, fmt.Sprintf("reading the disk back at offset %d: ", source.Size-1)},
-		"table reads back wrong":     {&cutDisk{wrong: 600}, source, "another partition table"},
+		"table reads back wrong":     {&cutDisk{wrong: 600}, source, "reading the disk back at offset 600: it has the byte "},
 		"writes fail":                {&cutDisk{wrong: -1, bad: 5<<20 + 3}, source, "writing the disk at offset 5242883: input/output error"},
 		"the first sync fails":       {&cutDisk{wrong: -1, failOn: 1}, source, "writing the disk: input/output error"},
 		"a later sync fails":         {&cutDisk{wrong: -1, failOn: 3}, source, "writing the disk: input/output error"},
