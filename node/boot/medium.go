@@ -45,6 +45,7 @@ const (
 	// root waits for a disk.
 	mediumPatience = 5 * time.Minute
 	mediumPause    = time.Second
+	maxMediumPause = 16 * time.Second
 	isoSector      = 2048
 	// volumeAt is where the label of an ISO 9660 volume stands, and volumeSize
 	// how much it has (ECMA-119, 8.4: sector 16, bytes 40 to 71), in bytes.
@@ -77,7 +78,7 @@ func (b *boot) findMedium(ctx context.Context) (*medium, error) {
 		return b.fetchMedium(ctx)
 	}
 	var last error
-	for waited := time.Duration(0); waited < mediumPatience; waited += mediumPause {
+	for waited, pause := time.Duration(0), mediumPause; waited < mediumPatience; waited, pause = waited+pause, min(2*pause, maxMediumPause) {
 		b.settle(ctx)
 		candidates, err := b.volumes()
 		if err != nil {
@@ -87,11 +88,10 @@ func (b *boot) findMedium(ctx context.Context) (*medium, error) {
 		if m != nil || errors.Is(err, errSeveral) {
 			return m, err
 		}
-		last = err
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
+		if last = err; ctx.Err() != nil {
+			return nil, errors.Join(ctx.Err(), last)
 		}
-		b.system.wait(mediumPause)
+		b.system.wait(pause)
 	}
 	if last != nil {
 		return nil, fmt.Errorf("looking for the boot ISO: %w", last)
@@ -111,14 +111,14 @@ func (b *boot) tryAll(devices []string) (*medium, error) {
 			problems = append(problems, err)
 			continue
 		}
-		if found != nil {
-			return nil, errSeveral
-		}
-		found = m
 		// Another must not be mounted over it while it is looked at.
 		if err := b.system.unmount(b.at(mediumDir)); err != nil {
 			return nil, err
 		}
+		if found != nil {
+			return nil, errSeveral
+		}
+		found = m
 	}
 	if found == nil {
 		return nil, errors.Join(problems...)
