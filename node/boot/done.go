@@ -17,6 +17,8 @@ const (
 	// installFlag is there where the machine was installed in this boot, for
 	// ConditionPathExists= of the unit.
 	installFlag = runDir + "/install"
+	// ignitionEngine is there where Ignition writes the identity in the initrd.
+	ignitionEngine = "/usr/bin/ignition"
 	// provisionedStamp is what the script provision leaves on the state.
 	provisionedStamp = runDir + "/state/provisioned"
 	// rebootPatience is how long systemd may take to end this boot.
@@ -45,6 +47,12 @@ func (b *boot) done(ctx context.Context) error {
 		return fmt.Errorf("reading %s: %w", notedFile, err)
 	}
 	if !n.Install {
+		return nil
+	}
+	if _, err := os.Stat(b.at(ignitionEngine)); errors.Is(err, fs.ErrNotExist) {
+		// cloud-init takes the identity from the medium later, in the system.
+		b.say(levelNotice, fmt.Sprintf("image %s is installed on %s; this boot goes on from the boot ISO, for cloud-init to take the identity", n.Image, n.Disk))
+		b.say(levelNotice, "when the machine has joined, take the boot ISO out and start the machine again")
 		return nil
 	}
 	identity := "with the identity of the machine"
