@@ -29,7 +29,7 @@ type Event struct {
 	MAC     string    `json:"mac,omitempty"`
 	Serial  string    `json:"serial,omitempty"`
 	UUID    string    `json:"uuid,omitempty"`
-	Address string    `json:"address,omitempty"` // who has asked
+	Address string    `json:"address,omitempty"` // who has asked, or where is listened
 	Text    string    `json:"text"`              // for people, without what stands above
 }
 

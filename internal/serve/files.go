@@ -2,6 +2,7 @@ package serve
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,27 +34,25 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, name string) 
 		http.ServeContent(w, r, "", time.Time{}, medium.open(name))
 		return
 	}
-	size := medium.Size(name)
-	content := &counted{ReadSeeker: medium.open(name), advance: func(n int64) {
-		if s.cfg.Advance != nil {
-			s.cfg.Advance(min(n, size), size)
-		}
-	}}
-	began := time.Now()
-	http.ServeContent(w, r, "", time.Time{}, content)
 	if r.Method != http.MethodGet {
+		http.ServeContent(w, r, "", time.Time{}, medium.open(name))
 		return
 	}
-	sent := content.read.Load()
-	s.tell(Event{Kind: Fetched, Text: fmt.Sprintf("%s: sent %d of %d bytes in %.1f s%s", name, sent, size, time.Since(began).Seconds(), rangeText(r))}, r.RemoteAddr)
-}
-
-// rangeText says which part was asked for.
-func rangeText(r *http.Request) string {
-	if at := r.Header.Get("Range"); at != "" {
-		return fmt.Sprintf(", asked for as %.40q", at)
+	step, size, began := name+" to "+r.RemoteAddr, medium.Size(name), s.cfg.Now()
+	s.cfg.Progress.Begin(step)
+	content := &counted{ReadSeeker: medium.open(name), advance: func(n int64) { s.cfg.Progress.Advance(step, n, size) }}
+	http.ServeContent(w, r, "", time.Time{}, content)
+	sent, took := content.read.Load(), s.cfg.Now().Sub(began)
+	var broken error
+	if want, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64); err != nil || sent < want {
+		broken = errors.New("the connection broke")
 	}
-	return ""
+	s.cfg.Progress.End(step, took, false, sent, broken)
+	text := fmt.Sprintf("%s: sent %d of %d bytes in %.1f s", name, sent, size, took.Seconds())
+	if at := r.Header.Get("Range"); at != "" {
+		text += fmt.Sprintf(", asked for as %.40q", at)
+	}
+	s.tell(Event{Kind: Fetched, Text: text}, r.RemoteAddr)
 }
 
 // counted counts what is read.

@@ -45,10 +45,18 @@ type Config struct {
 	// Next are nodes that machines become which are no node's, in this order.
 	Next        []string
 	Certificate tls.Certificate
-	Once        bool                 // end when every node's machine keeps its identity
-	Log         func(Event)          // called for one event at a time
-	Now         func() time.Time     // the time of events
-	Advance     func(sent, of int64) // of the last medium that is fetched; may be nil
+	Once        bool             // end when every node's machine keeps its identity
+	Log         func(Event)      // called for one event at a time
+	Now         func() time.Time // the time of events
+	Progress    Progress         // of the media that machines fetch
+}
+
+// Progress is told of each medium that a machine fetches, each under a name of
+// its own, by several goroutines at once. Sizes are in bytes.
+type Progress interface {
+	Begin(step string)
+	Advance(step string, done, total int64)
+	End(step string, took time.Duration, cached bool, size int64, err error)
 }
 
 // Server serves. Its methods may be called concurrently.
@@ -105,7 +113,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ErrorLog: log.New(io.Discard, "", 0), // strangers' broken connections; what matters is an event
 	}
 	conf := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{s.cfg.Certificate}, NextProtos: []string{"http/1.1"}}
-	s.tell(Event{Kind: Listening, Text: "machines start from http://" + l.Addr().String() + PathScript}, "")
+	s.tell(Event{Kind: Listening, Text: "listening; iPXE starts from " + PathScript}, l.Addr().String())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(newEither(l, conf)) }()
 	var failed error

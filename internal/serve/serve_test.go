@@ -65,6 +65,15 @@ const key = "KEYKEYKEYKEYKEYKEYKEYKEY"
 
 func identity(node string) []byte { return []byte("identity of " + node + " " + key) }
 
+// quiet shows no progress.
+type quiet struct{}
+
+var _ serve.Progress = quiet{}
+
+func (quiet) Begin(string)                                  {}
+func (quiet) Advance(string, int64, int64)                  {}
+func (quiet) End(string, time.Duration, bool, int64, error) {}
+
 // world is a server that runs.
 type world struct {
 	t      *testing.T
@@ -87,7 +96,7 @@ func newWorld(t *testing.T, change func(*serve.Config)) *world {
 	must(t, err)
 	w := &world{t: t, ended: make(chan error, 1)}
 	cfg := serve.Config{
-		Cluster: "lab", Medium: medium, Line: []string{"ingot.root=00", "console=ttyS0"}, Certificate: certificate, Now: time.Now, Log: w.log,
+		Cluster: "lab", Medium: medium, Line: []string{"ingot.root=00", "console=ttyS0"}, Certificate: certificate, Now: time.Now, Log: w.log, Progress: quiet{},
 		Nodes: []serve.Node{
 			{Name: "lab0", MACs: []string{mac0}, Identity: identity("lab0")},
 			{Name: "lab1", MACs: []string{mac1}, Serials: []string{"SN-1", uuid1}, Identity: identity("lab1")},

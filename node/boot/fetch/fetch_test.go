@@ -35,6 +35,15 @@ const mac = "52:54:00:00:00:01"
 // key is a part of the identity.
 const key = "KEYKEYKEYKEYKEYKEYKEYKEY"
 
+// quiet shows no progress.
+type quiet struct{}
+
+var _ serve.Progress = quiet{}
+
+func (quiet) Begin(string)                                  {}
+func (quiet) Advance(string, int64, int64)                  {}
+func (quiet) End(string, time.Duration, bool, int64, error) {}
+
 // world is a server, and a machine that has started from it.
 type world struct {
 	t      *testing.T
@@ -81,7 +90,7 @@ func (w *world) serve() (*serve.Server, string) {
 	certificate, err := serve.NewCertificate(time.Now())
 	must(w.t, err)
 	s, err := serve.New(serve.Config{
-		Cluster: "lab", Medium: w.medium, Line: []string{"quiet"}, Certificate: certificate, Now: time.Now,
+		Cluster: "lab", Medium: w.medium, Line: []string{"quiet"}, Certificate: certificate, Now: time.Now, Progress: quiet{},
 		Nodes: []serve.Node{{Name: "lab0", MACs: []string{mac}, Identity: []byte("identity " + key)}},
 		Log: func(e serve.Event) {
 			w.mu.Lock()

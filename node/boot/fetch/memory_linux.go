@@ -30,7 +30,7 @@ func Mount(dir string, size int64) error {
 		return nil
 	}
 	if free < size+spare {
-		return fmt.Errorf("the machine has %d MB of memory left, and needs %d to start over the network: give it more, or start it from a CD or disk", free/1e6, (size+spare)/1e6)
+		return fmt.Errorf("the machine has %d MB of memory left, and needs %d MB to start over the network: give it more, or start it from a CD or disk", free/1e6, (size+spare)/1e6)
 	}
 	if err := unix.Mount("ingot-fetch", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, fmt.Sprintf("mode=0700,size=%d", size)); err != nil {
 		return fmt.Errorf("making a file system in memory at %s: %w", dir, err)
