@@ -25,6 +25,7 @@ const recordHandshake = 22
 type either struct {
 	inner net.Listener
 	conf  *tls.Config
+	now   func() time.Time
 	ready chan net.Conn
 	slots chan struct{}
 	done  chan struct{}
@@ -33,9 +34,9 @@ type either struct {
 
 var _ net.Listener = (*either)(nil)
 
-func newEither(inner net.Listener, conf *tls.Config) *either {
+func newEither(inner net.Listener, conf *tls.Config, now func() time.Time) *either {
 	l := &either{
-		inner: inner, conf: conf, ready: make(chan net.Conn),
+		inner: inner, conf: conf, now: now, ready: make(chan net.Conn),
 		slots: make(chan struct{}, maxConnections), done: make(chan struct{}),
 	}
 	go l.take()
@@ -69,7 +70,7 @@ func (l *either) take() {
 
 // sort finds out what a connection speaks.
 func (l *either) sort(c *peeked) {
-	if c.SetReadDeadline(time.Now().Add(firstByteTime)) != nil || c.peek() != nil || c.SetReadDeadline(time.Time{}) != nil {
+	if c.SetReadDeadline(l.now().Add(firstByteTime)) != nil || c.peek() != nil || c.SetReadDeadline(time.Time{}) != nil {
 		_ = c.Close() // nobody waits for it
 		return
 	}

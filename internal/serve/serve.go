@@ -47,7 +47,7 @@ type Config struct {
 	Certificate tls.Certificate
 	Once        bool             // end when every node's machine keeps its identity
 	Log         func(Event)      // called for one event at a time
-	Now         func() time.Time // the time of events
+	Now         func() time.Time // the time of events, and of connections
 	Progress    Progress         // of the media that machines fetch
 }
 
@@ -115,7 +115,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{s.cfg.Certificate}, NextProtos: []string{"http/1.1"}}
 	s.tell(Event{Kind: Listening, Text: "listening; iPXE starts from " + PathScript}, l.Addr().String())
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(newEither(l, conf)) }()
+	go func() { ended <- server.Serve(newEither(l, conf, s.cfg.Now)) }()
 	var failed error
 	select {
 	case <-ctx.Done():

@@ -24,10 +24,9 @@ type wire struct {
 	at string
 
 	mu   sync.Mutex
-	left []int64               // bytes from the server of the next connections; then all
-	flip map[int64]bool        // bytes of a connection that are changed
-	send func(p []byte) []byte // looks at what goes to the server; may be nil
-	open int                   // connections so far
+	left []int64        // bytes from the server of the next connections; then all
+	flip map[int64]bool // bytes of a connection that are changed
+	open int            // connections so far
 }
 
 // newWire leads to address to.
