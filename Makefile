@@ -7,6 +7,7 @@ SHELL := /bin/bash
 
 CLUSTER ?= prod
 FUZZTIME ?= 10s
+NODE ?=
 NODES ?= 1000
 BENCH ?= .
 STEPS ?= .*
@@ -74,6 +75,10 @@ $(NODE_PROGRAM):
 images: setup-bake build ## Make all for CLUSTER=prod into out/: the image, and the identity of every node
 	bin/ingot iso '$(CLUSTER)'
 	bin/ingot images '$(CLUSTER)'
+
+.PHONY: boot-iso
+boot-iso: setup-bake build ## Make an ISO that runs or installs the image of CLUSTER=prod; NODE=name puts a node's identity on it
+	bin/ingot boot-iso '$(CLUSTER)' $(if $(NODE),--node '$(NODE)')
 
 .PHONY: plugin
 plugin: $(NODE_PROGRAM) ## Build bin/packer-plugin-ingot, the plugin for Packer

@@ -56,6 +56,7 @@ type Result struct {
 type bake struct {
 	Config
 	timings timings
+	medium  bool // whether a boot ISO is made
 	id      string
 	path    string                       // PATH of the environment
 	base    func() (*step.Result, error) // the step base, done when it is first needed

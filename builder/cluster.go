@@ -24,7 +24,7 @@ const idLength = 12
 // the root. It is small, and made at each bake.
 func (b *bake) cluster(ctx context.Context, s *sealed, p *plan) error {
 	return b.timed("cluster", func(t *task) error {
-		layers, err := provisioners.All(b.Cluster, b.Public)
+		layers, err := b.layers()
 		if err != nil {
 			return err
 		}
@@ -59,6 +59,9 @@ func (b *bake) cluster(ctx context.Context, s *sealed, p *plan) error {
 		return err
 	})
 }
+
+// layers are what the definition adds to the root.
+func (b *bake) layers() ([]layer.Layer, error) { return provisioners.All(b.Cluster, b.Public) }
 
 // openCluster takes the small file system into memory: nothing of it is needed
 // on the disk any more.

@@ -15,7 +15,7 @@ import (
 // loaders are the files that boot loaders are kept in.
 func loaders(g *boot.GRUB) map[string]*[]byte {
 	return map[string]*[]byte{
-		"boot.img": &g.Boot, "core.img": &g.Core, "shimx64.efi": &g.Shim, "grubx64.efi": &g.EFI, "mmx64.efi": &g.MOK,
+		"boot.img": &g.Boot, "core.img": &g.Core, "eltorito.img": &g.CD, "shimx64.efi": &g.Shim, "grubx64.efi": &g.EFI, "mmx64.efi": &g.MOK,
 	}
 }
 

@@ -15,6 +15,7 @@ type plan struct {
 	base       step.Step
 	tree       step.Step // the base with what others changed, which all else is made of; the base itself where that is nothing
 	start      step.Step
+	bootInitrd step.Step // of boot ISOs
 	root       step.Step
 	programs   []program
 	containers step.Step
@@ -46,6 +47,9 @@ func (b *bake) plan() (*plan, error) {
 	for _, d := range b.Lock.Debian.Boot {
 		p.start.Inputs = append(p.start.Inputs, d.SHA256)
 	}
+	p.bootInitrd = step.Step{Name: "initrd of the boot ISO", Inputs: []string{
+		p.tree.Key(), source("initrd", "boot"), fmt.Sprint(b.network()), fmt.Sprint(b.rescue()), sum(b.Program),
+	}}
 
 	for _, name := range component.Names(b.Cluster) {
 		key, err := component.Key(b.Cluster, b.Lock, name)

@@ -56,6 +56,7 @@ func TestKeysOfSteps(t *testing.T) {
 	keys := func(p *plan) map[string]string {
 		out := map[string]string{
 			"base": p.base.Key(), "start": p.start.Key(), "root": p.root.Key(), "containers": p.containers.Key(), "bill": p.bill.Key(),
+			"medium": p.bootInitrd.Key(),
 		}
 		for _, program := range p.programs {
 			out[program.name] = program.step.Key()
@@ -63,7 +64,7 @@ func TestKeysOfSteps(t *testing.T) {
 		return out
 	}
 	was := keys(planned(t, nil))
-	if len(was) != 8 {
+	if len(was) != 9 {
 		t.Fatalf("steps: %v", was)
 	}
 	for name, c := range map[string]struct {
@@ -76,16 +77,16 @@ func TestKeysOfSteps(t *testing.T) {
 		"a home":            {func(cfg *Config) { cfg.Environ = append(cfg.Environ, "HOME=/elsewhere", "TZ=Asia/Tokyo") }, nil},
 		"root":              {func(cfg *Config) { cfg.Root = !cfg.Root }, nil},
 		"a version":         {func(cfg *Config) { cfg.Version = "v9" }, []string{"bill"}},
-		"ingot-node":        {func(cfg *Config) { cfg.Program = []byte("other") }, []string{"bill", "root"}},
+		"ingot-node":        {func(cfg *Config) { cfg.Program = []byte("other") }, []string{"bill", "medium", "root"}},
 		"a boot file":       {func(cfg *Config) { cfg.Lock.Debian.Boot[0].SHA256 = strings.Repeat("c", 64) }, []string{"bill", "start"}},
-		"a target":          {func(cfg *Config) { cfg.Cluster.Def.Image.Targets = []string{"digitalocean"} }, []string{"start"}},
+		"a target":          {func(cfg *Config) { cfg.Cluster.Def.Image.Targets = []string{"digitalocean"} }, []string{"medium", "start"}},
 		"an image":          {func(cfg *Config) { cfg.Cluster.Def.Image.Preload = []string{"x@sha256:1"} }, []string{"containers", "root"}},
 		"a package": {
 			func(cfg *Config) { cfg.Lock.Debian.Packages[0].SHA256 = strings.Repeat("c", 64) },
-			[]string{"base", "bill", "root", "start"},
+			[]string{"base", "bill", "medium", "root", "start"},
 		},
 		"the clock": {
-			func(cfg *Config) { cfg.Lock.Date = cfg.Lock.Date.Add(time.Second) }, []string{"base", "bill", "kubernetes", "root", "start"},
+			func(cfg *Config) { cfg.Lock.Date = cfg.Lock.Date.Add(time.Second) }, []string{"base", "bill", "kubernetes", "medium", "root", "start"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

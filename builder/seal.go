@@ -18,7 +18,9 @@ import (
 // sealed is an image that is ready to be written.
 type sealed struct {
 	disk          *images.Disk
-	kernel        string // line
+	parts         boot.Parts    // that it is composed of
+	bootInitrd    images.Source // for a boot ISO
+	kernel        string        // line
 	root, cluster *fileSystem
 	bill          *step.Result
 	partitions    []Partition
@@ -71,7 +73,7 @@ func (b *bake) fill(ctx context.Context, s *sealed) error {
 		program := &p.programs[i]
 		program.make = sync.OnceValues(func() (*step.Result, error) { return b.makeProgram(work, *program) })
 	}
-	var root, start *step.Result
+	var root, start, medium *step.Result
 	group, gctx := errgroup.WithContext(work)
 	group.Go(func() (err error) {
 		root, err = b.root(gctx, p)
@@ -81,6 +83,12 @@ func (b *bake) fill(ctx context.Context, s *sealed) error {
 		start, err = b.start(gctx, p)
 		return err
 	})
+	if b.medium {
+		group.Go(func() (err error) {
+			medium, err = b.makeBootInitrd(gctx, p)
+			return err
+		})
+	}
 	group.Go(func() (err error) {
 		s.bill, err = b.bill(gctx, p)
 		return err
@@ -96,6 +104,11 @@ func (b *bake) fill(ctx context.Context, s *sealed) error {
 	}
 	if err := b.cluster(ctx, s, p); err != nil {
 		return err
+	}
+	if medium != nil {
+		if s.bootInitrd, err = s.source(medium.Path(bootInitrdFile)); err != nil {
+			return err
+		}
 	}
 	return b.compose(s, start)
 }
@@ -163,9 +176,10 @@ func (b *bake) compose(s *sealed, start *step.Result) error {
 		return err
 	}
 	s.kernel = strings.Join(line, " ")
-	disk, table, err := boot.Disk(boot.Parts{
+	s.parts = boot.Parts{
 		GRUB: grub, Kernel: kernel, Initrd: initrd, Root: s.root.parts, Cluster: s.cluster.parts, KernelArgs: args,
-	})
+	}
+	disk, table, err := boot.Disk(s.parts)
 	if err != nil {
 		return err
 	}

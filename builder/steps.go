@@ -117,7 +117,7 @@ func (b *bake) start(ctx context.Context, p *plan) (*step.Result, error) {
 			return err
 		}
 		defer func() { _ = out.Close() }() // does nothing after Commit
-		if _, err := initrd.Write(out, f, info.Size(), initrd.Options{Network: b.network()}); err != nil {
+		if _, err := initrd.Write(out, f, info.Size(), b.initrdOptions()); err != nil {
 			return err
 		}
 		if err := out.Commit(); err != nil {
@@ -133,6 +133,8 @@ func (b *bake) start(ctx context.Context, p *plan) (*step.Result, error) {
 		return b.grub(ctx, f, info.Size(), dir)
 	})
 }
+
+func (b *bake) initrdOptions() initrd.Options { return initrd.Options{Network: b.network()} }
 
 // root makes the root file system of the base, the components' programs and the
 // container images. It does not depend on the cluster's layers.

@@ -93,6 +93,10 @@ func commands() []command {
 		{name: "edge", setup: Machine.edgeCommand, usage: `  edge       on an edge: have the definition's hook take and release the floating
              address, as the edges agree by a Lease
 `},
+		{name: "boot", args: 1, setup: Machine.bootCommand, usage: `  boot       in the initrd of a boot ISO: decide whether the machine runs from it, is
+             installed, or gives a person a shell, and do so
+  boot done  in that initrd: end an installation, and start the machine again
+`},
 		{name: "vip", setup: Machine.vipCommand, usage: `  vip        on a controller: announce the cluster's virtual address in the mesh
              while the kube-apiserver of this node is ready
 `},

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/ingot-k8s/ingot/builder/boot/basefs"
@@ -21,6 +22,7 @@ import (
 type GRUB struct {
 	Boot []byte // boot.img for i386-pc
 	Core []byte // core.img for i386-pc, which reads its config from the ESP of the disk it is on
+	CD   []byte // eltorito.img for i386-pc, which reads its config from the CD it is on
 
 	Shim []byte // for UEFI; signed, so that machines with Secure Boot take it
 	EFI  []byte // GRUB for UEFI; signed, too
@@ -52,11 +54,20 @@ const (
 	loader   = "lib64/ld-linux-x86-64.so.2" // what runs programs of the base
 )
 
-// biosModules are what GRUB needs on a disk of ours. Its prefix has no disk in
-// it: it is the one that the BIOS has started.
-var biosModules = []string{
-	"biosdisk", "part_gpt", "fat", "normal", "configfile", "linux", "echo", "serial", "terminal", "test", "minicmd", "reboot", "halt",
+// menuModules are what GRUB needs for its config.
+var menuModules = []string{"normal", "configfile", "linux", "echo", "serial", "terminal", "test", "minicmd", "reboot", "halt"}
+
+// target is an image of GRUB for BIOS. Its prefix has no disk in it: it is the
+// one that the BIOS has started.
+type target struct {
+	format, prefix string
+	modules        []string // that read the disk
 }
+
+var (
+	onDisk = target{"i386-pc", "(,gpt2)/" + grubPrefix, []string{"biosdisk", "part_gpt", "fat"}}
+	onCD   = target{"i386-pc-eltorito", "/" + grubPrefix, []string{"biosdisk", "iso9660"}}
+)
 
 // LoadGRUB takes the boot loaders from Debian's packages. Nothing of this machine
 // decides about their bytes: the program that makes the image for BIOS is the
@@ -74,8 +85,7 @@ func LoadGRUB(ctx context.Context, c GRUBConfig) (*GRUB, error) {
 			return nil, fmt.Errorf("reading boot loaders: no package has /%s", name)
 		}
 	}
-	var err error
-	if g.Core, err = c.core(ctx, files); err != nil {
+	if err := c.cores(ctx, files, g); err != nil {
 		return nil, fmt.Errorf("making boot loader: %w", err)
 	}
 	return g, nil
@@ -121,39 +131,46 @@ func collect(r io.Reader, files map[string][]byte) error {
 	}
 }
 
-// core makes the image for BIOS.
-func (c *GRUBConfig) core(ctx context.Context, files map[string][]byte) ([]byte, error) {
+// cores makes the images for BIOS.
+func (c *GRUBConfig) cores(ctx context.Context, files map[string][]byte, g *GRUB) error {
 	dir, err := os.MkdirTemp(c.TmpDir, "ingot-grub-")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // copies only
 	base, err := basefs.Read(c.Base, c.Size)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for name, data := range files {
 		if name == mkimage || strings.HasPrefix(name, biosDir) {
 			if err := atomicfile.WriteNoSync(filepath.Join(dir, path.Base(name)), data, 0o755); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
 	program, ok := files[mkimage]
 	if !ok {
-		return nil, fmt.Errorf("no package has /%s", mkimage)
+		return fmt.Errorf("no package has /%s", mkimage)
 	}
 	if err := copyLibraries(base, dir, mkimage, program); err != nil {
-		return nil, err
+		return err
 	}
-	out := filepath.Join(dir, "core.img")
-	err = c.Runner.Run(ctx, run.Command{
-		Argv: append([]string{
-			filepath.Join(dir, path.Base(loader)), "--library-path", dir, filepath.Join(dir, path.Base(mkimage)),
-			"-O", "i386-pc", "-d", dir, "-p", "(,gpt2)/" + grubPrefix, "-o", out,
-		}, biosModules...),
-		Env: []string{"LC_ALL=C.UTF-8"},
-	})
+	if g.Core, err = c.core(ctx, dir, onDisk); err != nil {
+		return err
+	}
+	g.CD, err = c.core(ctx, dir, onCD)
+	return err
+}
+
+// core makes an image by the programs in a folder.
+func (c *GRUBConfig) core(ctx context.Context, dir string, t target) ([]byte, error) {
+	out := filepath.Join(dir, t.format+".img")
+	argv := []string{
+		filepath.Join(dir, path.Base(loader)), "--library-path", dir, filepath.Join(dir, path.Base(mkimage)),
+		"-O", t.format, "-d", dir, "-p", t.prefix, "-o", out,
+	}
+	err := c.Runner.Run(ctx, run.Command{Argv: slices.Concat(argv, t.modules, menuModules), Env: []string{"LC_ALL=C.UTF-8"}})
 	if err != nil {
 		return nil, err
 	}

@@ -19,8 +19,8 @@ type packages struct {
 	t     *testing.T
 	files map[string][]string // of packages
 	fail  string              // the program that fails
-	made  []string            // arguments of grub-mkimage, without folders
-	left  []string            // files beside it
+	made  [][]string          // arguments of grub-mkimage, without folders
+	left  []string            // files beside it, the first time
 }
 
 func (p *packages) Run(_ context.Context, c run.Command) error {
@@ -37,12 +37,17 @@ func (p *packages) Run(_ context.Context, c run.Command) error {
 		return err
 	}
 	for _, e := range entries {
-		p.left = append(p.left, e.Name())
+		if p.made == nil {
+			p.left = append(p.left, e.Name())
+		}
 	}
+	var args []string
 	for _, arg := range c.Argv {
-		p.made = append(p.made, strings.ReplaceAll(arg, dir, "DIR"))
+		args = append(args, strings.ReplaceAll(arg, dir, "DIR"))
 	}
-	return os.WriteFile(filepath.Join(dir, "core.img"), []byte("core"), 0o600)
+	p.made = append(p.made, args)
+	out := c.Argv[slices.Index(c.Argv, "-o")+1]
+	return os.WriteFile(out, []byte(filepath.Base(out)), 0o600)
 }
 
 func pack(to interface{ Write([]byte) (int, error) }, names []string) error {
@@ -80,16 +85,24 @@ func TestLoadGRUB(t *testing.T) {
 		t.Fatal(err)
 	}
 	for got, want := range map[string]string{
-		string(g.Boot): bootFile, string(g.Core): "core", string(g.Shim): shimFile, string(g.EFI): grubFile, string(g.MOK): mokFile,
+		string(g.Boot): bootFile, string(g.Core): "i386-pc.img", string(g.CD): "i386-pc-eltorito.img", string(g.Shim): shimFile, string(g.EFI): grubFile, string(g.MOK): mokFile,
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
-	want := append([]string{"DIR/ld-linux-x86-64.so.2", "--library-path", "DIR", "DIR/grub-mkimage", "-O", "i386-pc", "-d", "DIR",
-		"-p", "(,gpt2)/EFI/debian", "-o", "DIR/core.img"}, biosModules...)
-	if !slices.Equal(p.made, want) {
-		t.Errorf("ran %q\nwant %q", p.made, want)
+	var want []string
+	for _, t := range []target{onDisk, onCD} {
+		want = append(want, strings.Join(slices.Concat([]string{"DIR/ld-linux-x86-64.so.2 --library-path DIR DIR/grub-mkimage -O", t.format,
+			"-d DIR -p", t.prefix, "-o", "DIR/" + t.format + ".img"}, t.modules, menuModules), " "))
+	}
+	for i, args := range p.made {
+		if i >= len(want) || strings.Join(args, " ") != want[i] {
+			t.Errorf("ran %q\nwant %q", args, want)
+		}
+	}
+	if len(p.made) != len(want) {
+		t.Errorf("ran %d times, want %d", len(p.made), len(want))
 	}
 	if want := []string{"boot.img", "fat.mod", "grub-mkimage"}; !slices.Equal(p.left, want) {
 		t.Errorf("beside the program: %q, want %q", p.left, want)

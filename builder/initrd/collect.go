@@ -3,6 +3,7 @@ package initrd
 import (
 	"archive/tar"
 	"bytes"
+	"embed"
 	"fmt"
 	"io"
 	"io/fs"
@@ -78,15 +79,25 @@ func (b *builder) skeleton() {
 // ours adds the files of ours, those for Ignition and the network only where
 // they have a use.
 func (b *builder) ours(info *Info, o Options) error {
-	return fs.WalkDir(own, "root", func(name string, d fs.DirEntry, err error) error {
+	return b.copyOwn(own, "root", func(name string) bool {
+		return (info.Ignition || !strings.Contains(name, "provision")) && (o.Network || !isNetwork(name))
+	})
+}
+
+// isNetwork is whether a file of ours has a use only with a network.
+func isNetwork(name string) bool { return strings.Contains(name, ".network") }
+
+// copyOwn adds files of ours: those below a folder that are wanted.
+func (b *builder) copyOwn(files embed.FS, root string, want func(name string) bool) error {
+	return fs.WalkDir(files, root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		to := strings.TrimPrefix(name, "root/")
-		if !info.Ignition && strings.Contains(to, "provision") || !o.Network && strings.Contains(to, ".network") {
+		to := strings.TrimPrefix(name, root+"/")
+		if !want(to) {
 			return nil
 		}
-		data, err := own.ReadFile(name)
+		data, err := files.ReadFile(name)
 		if err != nil {
 			return err
 		}

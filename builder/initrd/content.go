@@ -104,6 +104,18 @@ var forNetwork = []string{
 	"/usr/lib/udev/rules.d/80-net-setup-link.rules",
 }
 
+// forRescue is what a person at a rescue shell may want, as far as the base has
+// it.
+var forRescue = []string{
+	"/usr/bin/bash", "/usr/bin/cmp", "/usr/bin/cut", "/usr/bin/date", "/usr/bin/dd", "/usr/bin/df", "/usr/bin/dmesg", "/usr/bin/du",
+	"/usr/bin/echo", "/usr/bin/env", "/usr/bin/find", "/usr/bin/findmnt", "/usr/bin/free", "/usr/bin/grep", "/usr/bin/gzip",
+	"/usr/bin/hexdump", "/usr/bin/ip", "/usr/bin/journalctl", "/usr/bin/kill", "/usr/bin/less", "/usr/bin/ln", "/usr/bin/ls",
+	"/usr/bin/lsblk", "/usr/bin/more", "/usr/bin/mv", "/usr/bin/networkctl", "/usr/bin/od", "/usr/bin/ps", "/usr/bin/sed",
+	"/usr/bin/sha256sum", "/usr/bin/sort", "/usr/bin/stat", "/usr/bin/tail", "/usr/bin/tar", "/usr/bin/touch", "/usr/bin/wc",
+	"/usr/sbin/blkdiscard", "/usr/sbin/blkid", "/usr/sbin/blockdev", "/usr/sbin/losetup", "/usr/sbin/resize2fs", "/usr/sbin/sfdisk",
+	"/usr/sbin/tune2fs", "/usr/sbin/wipefs", "/usr/share/terminfo/l/linux", "/usr/share/terminfo/v/vt220", "/lib/terminfo/l/linux", "/lib/terminfo/v/vt220",
+}
+
 // mustModules are needed on every machine.
 var mustModules = []string{
 	"dm_mod", "dm_verity", "squashfs", "overlay", "ext4", "loop", // repart makes file systems through a loop device

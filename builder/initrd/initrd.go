@@ -48,20 +48,25 @@ func Write(w io.Writer, base io.ReaderAt, size int64, o Options) (*Info, error) 
 	if err != nil {
 		return nil, fmt.Errorf("collecting initrd: %w", err)
 	}
+	return info, b.write(w, info)
+}
+
+// write writes what was collected, and tells how much that is.
+func (b *builder) write(w io.Writer, info *Info) error {
 	// One goroutine: the same blocks whatever the number of processors.
 	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(1))
 	if err != nil {
-		return nil, fmt.Errorf("writing initrd: %w", err)
+		return fmt.Errorf("writing initrd: %w", err)
 	}
 	c := &counter{w: z}
 	if err := b.out.write(c); err != nil {
-		return nil, err
+		return err
 	}
 	if err := z.Close(); err != nil {
-		return nil, fmt.Errorf("writing initrd: %w", err)
+		return fmt.Errorf("writing initrd: %w", err)
 	}
 	info.Files, info.Unpacked = len(b.out), c.n
-	return info, nil
+	return nil
 }
 
 // Kernel returns the kernel of a base and its version.

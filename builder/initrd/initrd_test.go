@@ -158,6 +158,42 @@ func TestListing(t *testing.T) {
 	}
 }
 
+// TestBoot pins what a boot medium adds: nothing that is there already.
+func TestBoot(t *testing.T) {
+	b := newBase()
+	b.add("/usr/bin/bash", "/usr/bin/lsblk")
+	r := b.archive(t, false)
+	plain, _ := write(t, r, Options{})
+	lines := map[string]bool{}
+	for line := range strings.Lines(listing(t, plain)) {
+		if !strings.HasPrefix(line, "d") {
+			lines[line] = true
+		}
+	}
+	for name, o := range map[string]BootOptions{
+		"boot": {Program: []byte("node")}, "rescue": {Program: []byte("node"), Rescue: true},
+	} {
+		var out bytes.Buffer
+		if _, err := WriteBoot(&out, r, r.Size(), o); err != nil {
+			t.Fatal(err)
+		}
+		got := listing(t, out.Bytes())
+		golden.Check(t, "testdata/"+name+".txt", []byte(got))
+		for line := range strings.Lines(got) {
+			if lines[line] {
+				t.Errorf("%s: %q is in the other one", name, line)
+			}
+		}
+	}
+	var out bytes.Buffer
+	if _, err := WriteBoot(&out, r, r.Size(), BootOptions{Program: []byte("node"), Options: Options{Network: true}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := listing(t, out.Bytes()); strings.Contains(got, "network") || strings.Contains(got, "virtio-net") {
+		t.Errorf("the network is there twice:\n%s", got)
+	}
+}
+
 // TestWithoutIgnition leaves all of provisioning to the system.
 func TestWithoutIgnition(t *testing.T) {
 	b := newBase()

@@ -64,6 +64,7 @@ func TestBake(t *testing.T) {
 		{"AtOnce", atOnce},
 		{"FullDisk", fullDisk},
 		{"AsUser", asUser},
+		{"BootISO", bootISO},
 		{"Verify", verify},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -20,6 +20,7 @@ type world struct {
 
 	ignition  *variant.Variant // an image with Ignition
 	cloudInit *variant.Variant // the same with cloud-init
+	bootISO   *variant.Variant // the first with all drivers, on ISOs that start
 	stranger  *variant.Variant // another cluster, of which there is no image
 }
 

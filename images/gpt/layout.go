@@ -36,6 +36,9 @@ type Layout struct {
 	BootCode []byte
 	// Partitions in the order of their numbers and places.
 	Partitions []Partition
+	// Others are what is on the disk besides, where neither a partition nor a
+	// table is.
+	Others []images.Part
 }
 
 // Partition is a part of a disk.
@@ -148,10 +151,10 @@ func (l Layout) Disk() (*images.Disk, error) {
 	}
 	size := int64(t.Sectors) * SectorSize
 	backup := t.Backup()
-	parts := []images.Part{
+	parts := append([]images.Part{
 		{Offset: 0, Content: images.Bytes(t.Primary())},
 		{Offset: size - int64(len(backup)), Content: images.Bytes(backup)},
-	}
+	}, l.Others...)
 	for i, p := range l.Partitions {
 		if p.Content != nil {
 			parts = append(parts, images.Part{Offset: t.Entries[i].Offset(), Content: p.Content})

@@ -19,9 +19,9 @@ import (
 const serveAddress = "127.0.0.1:8470"
 
 type serveFlags struct {
-	listen, certFile, keyFile string
-	macs, serials, next       []string
-	once, dryRun, asJSON      bool
+	listen, iso, certFile, keyFile string
+	macs, serials, next            []string
+	once, dryRun, asJSON           bool
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -48,6 +48,7 @@ func (a *app) serveCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.listen, "listen", serveAddress, "address and port of this machine on the network that machines start in; the default is for QEMU on this machine")
+	flags.StringVar(&f.iso, "iso", "", "boot ISO to serve (default: that of the image which the definition asks for now)")
 	flags.StringArrayVar(&f.macs, "mac", nil, "NODE=MAC: the machine of a node has this MAC address; may be repeated")
 	flags.StringArrayVar(&f.serials, "serial", nil, "NODE=SERIAL: the machine of a node has this serial number, or UUID; may be repeated")
 	flags.StringArrayVar(&f.next, "node", nil, "the next machine that is not known is this node's; may be repeated, for one after the other")
@@ -69,13 +70,13 @@ func (a *app) serve(ctx context.Context, name string, nodes []string, f serveFla
 		return err
 	}
 	shown := a.steps()
-	boot, err := a.openBoot(ctx, c, shown)
+	medium, err := a.openBoot(ctx, c, f.iso, shown)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = boot.medium.Close() }() // it was only read
+	defer func() { _ = medium.Close() }() // it was only read
 	cfg := serve.Config{
-		Cluster: c.Def.Name, Medium: boot.medium, Line: boot.line, Nodes: known, Next: f.next,
+		Cluster: c.Def.Name, Medium: medium, Nodes: known, Next: f.next,
 		Once: f.once, Now: time.Now, Progress: shown, Log: a.serveLog(shown, f.asJSON),
 	}
 	if cfg.Certificate, err = serveCertificate(f); err != nil {
@@ -91,7 +92,7 @@ func (a *app) serve(ctx context.Context, name string, nodes []string, f serveFla
 		return err
 	}
 	if f.dryRun {
-		return a.printServe(c, s, boot, f)
+		return a.printServe(s, medium, f)
 	}
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", f.listen)
 	if err != nil {

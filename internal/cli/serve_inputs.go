@@ -5,7 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,7 +15,10 @@ import (
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/ignition"
 	"github.com/ingot-k8s/ingot/internal/atomicfile"
+	"github.com/ingot-k8s/ingot/internal/bakery"
+	"github.com/ingot-k8s/ingot/internal/nodeprogram"
 	"github.com/ingot-k8s/ingot/internal/serve"
+	"github.com/ingot-k8s/ingot/pki"
 )
 
 // knownMachines are the nodes that are served, and what their machines are
@@ -95,49 +98,54 @@ func assignments(flag string, given []string, parse func(string) (string, error)
 	return out, nil
 }
 
-// bootable is what machines start from.
-type bootable struct {
-	medium *serve.Medium
-	path   string
-	line   []string // of the kernel
-}
-
-// openBoot finds the newest image's boot ISO, and holds it against the
-// definition: machines of one cluster are of one definition.
-func (a *app) openBoot(ctx context.Context, c *cluster.Cluster, shown *steps) (*bootable, error) {
-	dir := filepath.Join(a.out, c.Def.Name, "images")
-	bake := "make images CLUSTER=" + c.Def.Name + ", or: ingot images " + c.Def.Name
-	m, err := builder.ReadManifest(filepath.Join(dir, builder.ManifestFile))
-	if err != nil {
-		return nil, withHint(err, "%s", bake)
+// openBoot opens the boot ISO that is named, or that of the image which the
+// definition asks for now.
+func (a *app) openBoot(ctx context.Context, c *cluster.Cluster, path string, shown *steps) (*serve.Medium, error) {
+	id := ""
+	if path == "" {
+		var err error
+		if id, err = a.imageID(c); err != nil {
+			return nil, err
+		}
+		path = a.bootISOPath(c, id, "")
 	}
-	now, err := builder.DefinitionSum(c)
-	if err != nil {
-		return nil, err
-	}
-	if m.Cluster != c.Def.Name {
-		return nil, fmt.Errorf("the image in %s is of the cluster %q", dir, m.Cluster)
-	}
-	if m.Inputs.Definition != now {
-		return nil, withHint(fmt.Errorf("the image %s was baked from another definition than %s is now", m.ID, c.File), "%s", bake)
-	}
-	b := &bootable{path: filepath.Join(dir, c.Def.Name+"-"+m.ID+".iso"), line: strings.Fields(m.Kernel)}
 	const step = "check boot ISO"
 	began := time.Now()
 	shown.Begin(step)
-	b.medium, err = serve.OpenMedium(ctx, b.path, func(done, total int64) { shown.Advance(step, done, total) })
-	if err == nil && b.medium.Image != m.ID {
-		err = errors.Join(fmt.Errorf("reading boot ISO %s: it is of the image %q, not %q", b.path, b.medium.Image, m.ID), b.medium.Close())
+	m, err := serve.OpenMedium(ctx, path, func(done, total int64) { shown.Advance(step, done, total) })
+	if err == nil && id != "" && m.Image != id {
+		err = errors.Join(fmt.Errorf("reading boot ISO %s: it is of the image %q, not %q", path, m.Image, id), m.Close())
 	}
 	if err != nil {
 		shown.End(step, time.Since(began), false, 0, err)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, withHint(err, "ingot boot-iso %s makes it", c.Def.Name)
+		if id == "" || ctx.Err() != nil {
+			return nil, err
 		}
-		return nil, withHint(err, "remove it, and then: ingot boot-iso %s", c.Def.Name)
+		return nil, withHint(err, "ingot boot-iso %s makes the boot ISO of what definition, lock and keys are now", c.Def.Name)
 	}
-	shown.End(step, time.Since(began), false, b.medium.Size(serve.NameMedium), nil)
-	return b, nil
+	shown.End(step, time.Since(began), false, m.Size(serve.NameMedium), nil)
+	return m, nil
+}
+
+// imageID is the id of the image that the definition asks for now.
+func (a *app) imageID(c *cluster.Cluster) (string, error) {
+	hint := fmt.Sprintf("ingot boot-iso %s makes what is missing, and the boot ISO; --iso names another", c.Def.Name)
+	locked, err := a.oldLock(c)
+	if err != nil {
+		return "", err
+	}
+	store, err := pki.Open(c, pki.Options{IdentityFile: a.identity, Log: a.log()})
+	if err != nil {
+		return "", err
+	}
+	cfg := builder.Config{Cluster: c, Lock: locked, Environ: os.Environ()}
+	if err := bakery.Public(&cfg, store); err != nil || locked == nil {
+		return "", withHint(errors.New("there is no image of the definition: its lock or its certificates are missing"), "%s", hint)
+	}
+	if cfg.Program, err = nodeprogram.Program(); err != nil {
+		return "", advised(err)
+	}
+	return builder.Identify(cfg)
 }
 
 // serveIdentities makes sure that nodes have their identities, and reads them.

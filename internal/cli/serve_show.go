@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/internal/serve"
 )
 
@@ -22,9 +21,9 @@ func (a *app) printLine(v any) {
 // servePlan is what a dry run prints.
 type servePlan struct {
 	Cluster    string            `json:"cluster"`
+	Image      string            `json:"image"` // its id
 	Listen     string            `json:"listen"`
 	Script     string            `json:"script"`
-	Medium     string            `json:"medium"` // the boot ISO
 	Files      []serveFile       `json:"files"`
 	KernelLine string            `json:"kernelLine"`
 	Nodes      []serve.NodeState `json:"nodes"`
@@ -39,18 +38,18 @@ type serveFile struct {
 
 // printServe prints what would be served. The certificate is another in each
 // run, unless it comes from a file.
-func (a *app) printServe(c *cluster.Cluster, s *serve.Server, b *bootable, f serveFlags) error {
+func (a *app) printServe(s *serve.Server, m *serve.Medium, f serveFlags) error {
 	plan := servePlan{
-		Cluster: c.Def.Name, Listen: f.listen, Script: "http://" + f.listen + serve.PathScript, Medium: b.path,
+		Cluster: m.Cluster, Image: m.Image, Listen: f.listen, Script: "http://" + f.listen + serve.PathScript,
 		KernelLine: s.Line(f.listen), Nodes: s.States(), Next: append([]string{}, f.next...),
 	}
 	for _, name := range []string{serve.NameKernel, serve.NameInitrd, serve.NameBootInitrd, serve.NameMedium} {
-		plan.Files = append(plan.Files, serveFile{Name: name, Size: b.medium.Size(name), SHA256: b.medium.SHA256(name)})
+		plan.Files = append(plan.Files, serveFile{Name: name, Size: m.Size(name), SHA256: m.SHA256(name)})
 	}
 	if f.asJSON {
 		return a.printJSON(plan)
 	}
-	a.print("would serve: %s, from %s", plan.Script, plan.Medium)
+	a.print("would serve: %s, for image %s", plan.Script, plan.Image)
 	for _, file := range plan.Files {
 		a.print("  %-12s %s, SHA-256 %s", file.Name, megabytes(file.Size), file.SHA256)
 	}

@@ -33,6 +33,7 @@ const (
 type Medium struct {
 	Cluster string // whose image it is
 	Image   string // the image's id
+	Line    string // the image's kernel line
 
 	file  *os.File
 	parts map[string]part
@@ -99,14 +100,18 @@ func (m *Medium) readHead(p *configiso.Place) error {
 	if p == nil || p.Size > maxHead {
 		return fmt.Errorf("it has no %s of a boot ISO", headName)
 	}
-	var head struct{ Cluster, Image string }
+	var head struct {
+		Cluster string `json:"cluster"`
+		Image   string `json:"image"`
+		Line    string `json:"kernelLine"`
+	}
 	if err := json.NewDecoder(io.NewSectionReader(m.file, p.Offset, p.Size)).Decode(&head); err != nil {
 		return fmt.Errorf("%s: %w", headName, err)
 	}
-	if head.Cluster == "" || head.Image == "" {
-		return fmt.Errorf("%s names no cluster or no image", headName)
+	if head.Cluster == "" || head.Image == "" || head.Line == "" {
+		return fmt.Errorf("%s names no cluster, no image or no kernel line", headName)
 	}
-	m.Cluster, m.Image = head.Cluster, head.Image
+	m.Cluster, m.Image, m.Line = head.Cluster, head.Image, head.Line
 	return nil
 }
 

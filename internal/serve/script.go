@@ -86,7 +86,7 @@ func plain(text string) string {
 // token in its initrd it is told where to ask.
 func (s *Server) line(base string, identity bool) []string {
 	medium := s.cfg.Medium
-	line := append(append([]string{}, s.cfg.Line...),
+	line := append(strings.Fields(medium.Line),
 		"ingot.boot=auto",
 		"ingot.medium="+base+"/"+NameMedium,
 		"ingot.medium.sha256="+medium.SHA256(NameMedium),

@@ -40,7 +40,6 @@ const (
 type Config struct {
 	Cluster string
 	Medium  *Medium
-	Line    []string // the image's kernel line
 	Nodes   []Node
 	// Next are nodes that machines become which are no node's, in this order.
 	Next        []string

@@ -31,7 +31,7 @@ func must(t *testing.T, err error) {
 // files are what the boot ISO of the tests has. No size is a multiple of 4.
 func files() map[string]string {
 	return map[string]string{
-		"ingot.json":  `{"cluster": "lab", "image": "0123456789ab", "disk": {"size": 1, "sha256": "00"}}`,
+		"ingot.json":  `{"cluster": "lab", "image": "0123456789ab", "disk": {"size": 1, "sha256": "00"}, "kernelLine": "ingot.root=00 console=ttyS0"}`,
 		"vmlinuz":     strings.Repeat("kernel ", 1001),
 		"initrd":      strings.Repeat("initrd ", 999),
 		"boot.initrd": strings.Repeat("boot initrd", 501),
@@ -96,7 +96,7 @@ func newWorld(t *testing.T, change func(*serve.Config)) *world {
 	must(t, err)
 	w := &world{t: t, ended: make(chan error, 1)}
 	cfg := serve.Config{
-		Cluster: "lab", Medium: medium, Line: []string{"ingot.root=00", "console=ttyS0"}, Certificate: certificate, Now: time.Now, Log: w.log, Progress: quiet{},
+		Cluster: "lab", Medium: medium, Certificate: certificate, Now: time.Now, Log: w.log, Progress: quiet{},
 		Nodes: []serve.Node{
 			{Name: "lab0", MACs: []string{mac0}, Identity: identity("lab0")},
 			{Name: "lab1", MACs: []string{mac1}, Serials: []string{"SN-1", uuid1}, Identity: identity("lab1")},
@@ -233,12 +233,13 @@ func TestNewRefuses(t *testing.T) {
 		"twice":       {func(c *serve.Config) { c.Nodes[1].MACs = []string{mac0} }, `node "b" has ` + mac0 + `, and so has node "a"`},
 		"next":        {func(c *serve.Config) { c.Next = []string{"c"} }, `node "c", of which there is no identity`},
 		"next twice":  {func(c *serve.Config) { c.Next = []string{"a", "a"} }, `node "a" twice`},
-		"setting":     {func(c *serve.Config) { c.Line = []string{"x=${uuid}"} }, "something else to iPXE"},
-		"long":        {func(c *serve.Config) { c.Line = []string{strings.Repeat("x", 2000)} }, "at most 2047"},
+		"setting":     {func(c *serve.Config) { c.Medium.Line = "x=${uuid}" }, "something else to iPXE"},
+		"long":        {func(c *serve.Config) { c.Medium.Line = strings.Repeat("x", 2000) }, "at most 2047"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			own := *medium
 			cfg := serve.Config{
-				Cluster: "lab", Medium: medium, Certificate: certificate, Now: time.Now, Log: func(serve.Event) {},
+				Cluster: "lab", Medium: &own, Certificate: certificate, Now: time.Now, Log: func(serve.Event) {},
 				Nodes: []serve.Node{{Name: "a", MACs: []string{mac0}}, {Name: "b", MACs: []string{mac1}}},
 			}
 			c.change(&cfg)
@@ -269,7 +270,8 @@ func TestOpenMediumRefuses(t *testing.T) {
 		"identity": {"INGOT_BOOT", with("config.iso", "x"), "identity of a node"},
 		"head":     {"INGOT_BOOT", without("ingot.json"), "no ingot.json"},
 		"text":     {"INGOT_BOOT", with("ingot.json", "{"), "ingot.json: "},
-		"cluster":  {"INGOT_BOOT", with("ingot.json", `{"image": "x"}`), "names no cluster"},
+		"cluster":  {"INGOT_BOOT", with("ingot.json", `{"image": "x", "kernelLine": "ro"}`), "names no cluster"},
+		"line":     {"INGOT_BOOT", with("ingot.json", `{"cluster": "lab", "image": "x"}`), "no kernel line"},
 		"kernel":   {"INGOT_BOOT", without("vmlinuz"), "no file vmlinuz"},
 	} {
 		t.Run(name, func(t *testing.T) {

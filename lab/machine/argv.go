@@ -31,6 +31,7 @@ func Argv(c Config) []string {
 	argv = append(argv, c.firmwareArgv()...)
 	argv = append(argv, c.diskArgv()...)
 	argv = append(argv, c.cdromArgv()...)
+	argv = append(argv, c.stickArgv()...)
 	for _, f := range c.FWCfg {
 		argv = append(argv, "-fw_cfg", "name="+value(f.Name)+",file="+value(f.File))
 	}
@@ -63,10 +64,12 @@ func (c Config) firmwareArgv() []string {
 
 func (c Config) diskArgv() []string {
 	var argv []string
-	if c.Disk.Image != "" {
-		argv = append(argv,
-			"-drive", "if=none,id=disk0,format=qcow2,discard=unmap,file="+DiskFile,
-			"-device", "virtio-blk-pci,drive=disk0,bootindex=1")
+	if !c.Disk.none() {
+		device := "virtio-blk-pci,drive=disk0,bootindex=1"
+		if c.Disk.Serial != "" {
+			device += ",serial=" + value(c.Disk.Serial)
+		}
+		argv = append(argv, "-drive", "if=none,id=disk0,format=qcow2,discard=unmap,file="+DiskFile, "-device", device)
 	}
 	if c.Direct.Kernel != "" {
 		argv = append(argv, "-kernel", c.Direct.Kernel)
@@ -78,8 +81,18 @@ func (c Config) diskArgv() []string {
 	return argv
 }
 
-// cdrom is the name of a drive's device, counted from 0.
+// cdrom and stick are the names of drives' devices, counted from 0.
 func cdrom(i int) string { return "cdrom" + strconv.Itoa(i) }
+func stick(i int) string { return "stick" + strconv.Itoa(i) }
+
+// named is the end of a device's options. What comes before the disk when the
+// machine starts is first of all.
+func (c Config) named(id string) string {
+	if c.Boot == id {
+		return ",id=" + id + ",bootindex=0"
+	}
+	return ",id=" + id
+}
 
 func (c Config) cdromArgv() []string {
 	var argv []string
@@ -94,7 +107,21 @@ func (c Config) cdromArgv() []string {
 		}
 		argv = append(argv,
 			"-drive", "if=none,id=cd"+n+",media=cdrom,format=raw,readonly=on,file="+value(iso),
-			"-device", device+",drive=cd"+n+",id="+cdrom(i))
+			"-device", device+",drive=cd"+n+c.named(cdrom(i)))
+	}
+	return argv
+}
+
+func (c Config) stickArgv() []string {
+	var argv []string
+	if len(c.Sticks) > 0 {
+		argv = append(argv, "-device", "qemu-xhci,id=usb0")
+	}
+	for i, image := range c.Sticks {
+		n := strconv.Itoa(i)
+		argv = append(argv,
+			"-drive", "if=none,id=usb"+n+"disk,format=raw,readonly=on,file="+value(image),
+			"-device", "usb-storage,bus=usb0.0,removable=on,drive=usb"+n+"disk"+c.named(stick(i)))
 	}
 	return argv
 }

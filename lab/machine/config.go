@@ -54,7 +54,9 @@ type Config struct {
 	Disk     Disk
 	Direct   Direct // a kernel that QEMU starts itself
 	CDROMs   []string
-	CDBus    CDBus // empty means IDE
+	CDBus    CDBus    // empty means IDE
+	Sticks   []string // images on USB sticks, which the machine cannot write to
+	Boot     string   // the drive that is started from before the disk, counted from 0: "cdrom0", "stick0"; empty means none
 	FWCfg    []FWCfg
 	Nets     []Net
 	Clock    time.Time // of the machine's hardware when it starts; zero means what the host's is
@@ -76,12 +78,16 @@ const (
 type Flash struct{ Code, Vars string }
 
 // Disk is the machine's disk: what an image has, and in the machine's folder
-// what was changed since. Without an image the machine has no disk.
+// what was changed since. Without an image it is an empty disk of Size, and
+// without a size too the machine has no disk.
 type Disk struct {
 	Image  string
 	Format string // raw, qcow2 or vmdk
 	Size   int64  // in bytes, to which the disk grows; 0 means as it is, and smaller is refused
+	Serial string // of up to 20 characters, by which the machine can name it; empty means none
 }
+
+func (d Disk) none() bool { return d.Image == "" && d.Size == 0 }
 
 // Direct is a kernel that is started without a boot loader.
 type Direct struct{ Kernel, Initrd, Line string }
@@ -175,6 +181,8 @@ func (c Config) check() error {
 		return fmt.Errorf("%d processors, %d MiB of memory: both must be positive", c.CPUs, c.Memory)
 	case c.Disk.Image != "" && !slices.Contains([]string{"raw", "qcow2", "vmdk"}, c.Disk.Format):
 		return fmt.Errorf("disk %q: unknown format %q (raw, qcow2, vmdk)", c.Disk.Image, c.Disk.Format)
+	case c.Boot != "" && !c.hasDrive(c.Boot):
+		return fmt.Errorf("nothing to start from: there is no drive %q", c.Boot)
 	case c.Direct.Kernel == "" && c.Direct != Direct{}:
 		return errors.New("initrd or kernel line without a kernel")
 	}
@@ -186,13 +194,31 @@ func (c Config) check() error {
 	return nil
 }
 
+// hasDrive is whether the machine has a CD-ROM drive or a stick of a name.
+func (c Config) hasDrive(name string) bool {
+	for i := range c.CDROMs {
+		if cdrom(i) == name {
+			return true
+		}
+	}
+	for i := range c.Sticks {
+		if stick(i) == name {
+			return true
+		}
+	}
+	return false
+}
+
 // absolute makes the paths of files independent of the working folder, since
 // QEMU's is that of the machine.
 func (c Config) absolute() (Config, error) {
-	c.CDROMs, c.FWCfg, c.Nets = slices.Clone(c.CDROMs), slices.Clone(c.FWCfg), slices.Clone(c.Nets)
+	c.CDROMs, c.Sticks, c.FWCfg, c.Nets = slices.Clone(c.CDROMs), slices.Clone(c.Sticks), slices.Clone(c.FWCfg), slices.Clone(c.Nets)
 	paths := []*string{&c.Dir, &c.Flash.Code, &c.Flash.Vars, &c.Disk.Image, &c.Direct.Kernel, &c.Direct.Initrd}
 	for i := range c.CDROMs {
 		paths = append(paths, &c.CDROMs[i])
+	}
+	for i := range c.Sticks {
+		paths = append(paths, &c.Sticks[i])
 	}
 	for i := range c.FWCfg {
 		paths = append(paths, &c.FWCfg[i].File)

@@ -55,16 +55,21 @@ func prepareFlash(c Config) error {
 // prepareDisk makes the file of the machine's own changes to its image, and
 // lets the disk grow.
 func prepareDisk(ctx context.Context, c Config) error {
-	if c.Disk.Image == "" {
+	if c.Disk.none() {
 		return nil
 	}
-	if !regular(c.Disk.Image) {
+	if c.Disk.Image != "" && !regular(c.Disk.Image) {
 		return fmt.Errorf("disk %q: %w", c.Disk.Image, fs.ErrNotExist)
 	}
 	path := filepath.Join(c.Dir, DiskFile)
 	if !regular(path) {
 		partial := path + ".part"
-		argv := []string{qemuImg, "create", "-q", "-f", "qcow2", "-b", c.Disk.Image, "-F", c.Disk.Format, partial}
+		argv := []string{qemuImg, "create", "-q", "-f", "qcow2"}
+		if c.Disk.Image != "" {
+			argv = append(argv, "-b", c.Disk.Image, "-F", c.Disk.Format, partial)
+		} else {
+			argv = append(argv, partial, strconv.FormatInt(c.Disk.Size, 10))
+		}
 		if err := (run.Exec{}).Run(ctx, run.Command{Argv: argv}); err != nil {
 			_ = os.Remove(partial) // the first error is the one to report
 			return fmt.Errorf("making the machine's disk: %w", err)

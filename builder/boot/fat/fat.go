@@ -17,7 +17,7 @@ import (
 const (
 	sectorSize  = images.SectorSize
 	clusterSize = 1024 // bytes; a small one, since FAT32 has at least minClusters
-	reserved    = 32   // sectors before the first table, as everybody has it
+	reserved    = 32   // sectors before the first table at least, as everybody has it
 	tables      = 2
 	// minClusters makes a file system a FAT32; below it, it is a FAT16
 	// whatever it says. 16 more keep it clear of readers that count wrong.
@@ -41,6 +41,10 @@ type Config struct {
 	ID    uint32 // serial number of the volume
 	Label string // of up to 11 upper case letters, digits, "-" and "_"
 	Files []File
+	// Align is what the places of files are multiples of, in bytes, where the
+	// file system begins at such a place: a power of two from 1024 to 1 MiB, or 0
+	// for no matter. Others may then find the files without the file system.
+	Align int64
 }
 
 // MinSize is the smallest FAT32 of this package, in bytes, rounded up to a
@@ -50,46 +54,69 @@ const MinSize = 65 << 20
 // New composes the file system. The bytes follow from the config alone: all
 // files have the time 1980-01-01, the first there is.
 func New(c Config) (*images.Disk, error) {
-	if c.Label == "" || len(c.Label) > 11 || strings.Trim(c.Label, allowed) != "" {
-		return nil, fmt.Errorf("composing FAT: label %q: has to be 1 to 11 of %s", c.Label, allowed)
-	}
-	root, err := plant(c.Files)
+	disk, _, err := NewPlaced(c)
+	return disk, err
+}
+
+// NewPlaced is New, and tells where each file begins in the file system, by its
+// path, in bytes. A file is in one piece.
+func NewPlaced(c Config) (*images.Disk, map[string]int64, error) {
+	b, err := arrange(c)
 	if err != nil {
-		return nil, fmt.Errorf("composing FAT: %w", err)
+		return nil, nil, fmt.Errorf("composing FAT: %w", err)
 	}
-	b := &build{label: c.Label, next: rootCluster}
-	if err := b.place(root, nil); err != nil {
-		return nil, fmt.Errorf("composing FAT: %w", err)
-	}
-	g, err := plan(c.Size, b.next)
+	g, err := plan(c.Size, b.next, b.align)
 	if err != nil {
-		return nil, fmt.Errorf("composing FAT: %w", err)
+		return nil, nil, fmt.Errorf("composing FAT: %w", err)
 	}
 	table := b.table(g)
 	parts := []images.Part{
-		{Offset: 0, Content: images.Bytes(g.head(c.ID, c.Label, b.next))},
-		{Offset: reserved * sectorSize, Content: images.Bytes(table)},
-		{Offset: reserved*sectorSize + g.tableSize(), Content: images.Bytes(table)},
+		{Offset: 0, Content: images.Bytes(g.head(c.ID, c.Label, b.next, b.skipped))},
+		{Offset: g.reserved * sectorSize, Content: images.Bytes(table)},
+		{Offset: g.reserved*sectorSize + g.tableSize(), Content: images.Bytes(table)},
 	}
+	places := map[string]int64{}
 	for _, e := range b.extents {
 		parts = append(parts, images.Part{Offset: g.offset(e.cluster), Content: e.content})
+		if e.path != "" {
+			places[e.path] = g.offset(e.cluster)
+		}
 	}
-	return images.NewDisk(g.size, parts...)
+	disk, err := images.NewDisk(g.size, parts...)
+	return disk, places, err
+}
+
+// arrange gives clusters to everything.
+func arrange(c Config) (*build, error) {
+	if c.Label == "" || len(c.Label) > 11 || strings.Trim(c.Label, allowed) != "" {
+		return nil, fmt.Errorf("label %q: has to be 1 to 11 of %s", c.Label, allowed)
+	}
+	if a := c.Align; a != 0 && (a < clusterSize || a > 1<<20 || a&(a-1) != 0) {
+		return nil, fmt.Errorf("alignment of %d bytes: has to be a power of two from %d to %d", a, clusterSize, 1<<20)
+	}
+	root, err := plant(c.Files)
+	if err != nil {
+		return nil, err
+	}
+	b := &build{label: c.Label, next: rootCluster, align: max(c.Align, sectorSize)}
+	return b, b.place(root, nil)
 }
 
 // geometry says where everything is.
 type geometry struct {
 	size     int64  // of the file system in bytes
+	reserved int64  // sectors before the first table
 	perTable uint32 // sectors of one table
 	clusters uint32
 }
 
-// plan makes room for the clusters below next.
-func plan(size int64, next uint32) (geometry, error) {
+// plan makes room for the clusters below next, of which the first begins at a
+// multiple of align.
+func plan(size int64, next uint32, align int64) (geometry, error) {
 	need := int64(next-rootCluster) + 1
 	if size == 0 {
 		// A table has 4 bytes for each cluster.
-		size = max(MinSize, need*clusterSize+tables*need*4+(reserved+4)*sectorSize)
+		size = max(MinSize, need*clusterSize+tables*need*4+(reserved+4)*sectorSize+align-sectorSize)
 		size = (size + 1<<20 - 1) >> 20 << 20
 	}
 	if size%sectorSize != 0 || size < MinSize || size/clusterSize > maxClusters {
@@ -98,18 +125,17 @@ func plan(size int64, next uint32) (geometry, error) {
 	// The most clusters for which tables and data fit: a cluster takes its own
 	// sectors and 4 bytes in each table.
 	room := size - reserved*sectorSize
-	clusters := room / (clusterSize + tables*4)
-	perTable := sectors((clusters + rootCluster) * 4)
-	for clusters*clusterSize+tables*perTable*sectorSize > room {
-		clusters--
-	}
+	perTable := sectors((room/(clusterSize+tables*4) + rootCluster) * 4)
+	head := (reserved + tables*perTable) * sectorSize
+	more := (align - head%align) % align
+	clusters := (size - head - more) / clusterSize
 	if need > clusters {
 		return geometry{}, fmt.Errorf("the files have %d bytes, the file system of %d has room for %d", need*clusterSize, size, clusters*clusterSize)
 	}
 	if clusters < minClusters {
 		return geometry{}, fmt.Errorf("a file system of %d bytes is too small for a FAT32", size)
 	}
-	return geometry{size: size, perTable: uint32(perTable), clusters: uint32(clusters)}, nil
+	return geometry{size: size, reserved: reserved + more/sectorSize, perTable: uint32(perTable), clusters: uint32(clusters)}, nil
 }
 
 func sectors(n int64) int64 { return (n + sectorSize - 1) / sectorSize }
@@ -118,5 +144,5 @@ func (g geometry) tableSize() int64 { return int64(g.perTable) * sectorSize }
 
 // offset is where a cluster begins.
 func (g geometry) offset(cluster uint32) int64 {
-	return reserved*sectorSize + tables*g.tableSize() + int64(cluster-rootCluster)*clusterSize
+	return g.reserved*sectorSize + tables*g.tableSize() + int64(cluster-rootCluster)*clusterSize
 }

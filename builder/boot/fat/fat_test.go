@@ -88,6 +88,38 @@ func TestConsumers(t *testing.T) {
 	}
 }
 
+// TestAligned has files be where others can find them without the file system.
+func TestAligned(t *testing.T) {
+	fsck, mcopy := need.Tool(t, "fsck.vfat"), need.Tool(t, "mcopy")
+	for _, align := range []int64{1024, 2048, 64 << 10} {
+		c := sample()
+		c.Align, c.Files = align, c.Files[:20]
+		disk, places, err := fat.NewPlaced(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := write(t, c)
+		out, err := exec.Command(fsck, "-n", "-v", path).CombinedOutput()
+		if err != nil || bytes.Contains(out, []byte("differ")) || bytes.Contains(out, []byte("wrong")) {
+			t.Fatalf("alignment %d: fsck.vfat: %v\n%s", align, err, out)
+		}
+		for _, f := range c.Files {
+			want, err := exec.Command(mcopy, "-n", "-i", path, "::"+f.Path, "-").Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			at, is := places[f.Path]
+			if len(want) == 0 {
+				continue // it is nowhere
+			}
+			got := make([]byte, len(want))
+			if _, err := disk.ReadAt(got, at); err != nil || !is || at%align != 0 || !bytes.Equal(got, want) {
+				t.Errorf("%s is not at %d, a multiple of %d: %v", f.Path, at, align, err)
+			}
+		}
+	}
+}
+
 // TestLinux has Linux mount the file system, and show the names as given.
 func TestLinux(t *testing.T) {
 	need.Root(t)
@@ -169,6 +201,7 @@ func TestRefuses(t *testing.T) {
 		"too small":   {fat.Config{Label: "A", Size: 64 << 20}, "is not a multiple of 512 from"},
 		"odd":         {fat.Config{Label: "A", Size: 80<<20 + 1}, "is not a multiple of 512"},
 		"full":        {fat.Config{Label: "A", Size: 80 << 20, Files: []fat.File{{Path: "a", Content: images.Plain(nil, 81<<20)}}}, "has room for"},
+		"alignment":   {fat.Config{Label: "A", Align: 3000}, "alignment of 3000 bytes"},
 		"large file":  {fat.Config{Label: "A", Files: []fat.File{{Path: "a", Content: images.Plain(nil, 4<<30)}}}, "at most 4 GiB"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,9 +11,9 @@ const (
 
 // head is the sectors before the tables: boot sector, information and copies
 // of both.
-func (g geometry) head(id uint32, label string, next uint32) []byte {
-	out := make([]byte, reserved*sectorSize)
-	boot, info := g.bootSector(id, label), g.infoSector(next)
+func (g geometry) head(id uint32, label string, next, skipped uint32) []byte {
+	out := make([]byte, g.reserved*sectorSize)
+	boot, info := g.bootSector(id, label), g.infoSector(next, skipped)
 	for _, at := range []int{0, backupSector} {
 		copy(out[at*sectorSize:], boot)
 		copy(out[(at+infoSector)*sectorSize:], info)
@@ -28,7 +28,7 @@ func (g geometry) bootSector(id uint32, label string) []byte {
 	copy(b[3:], "MSWIN4.1")           // what the specification recommends
 	le.PutUint16(b[11:], sectorSize)
 	b[13] = clusterSize / sectorSize
-	le.PutUint16(b[14:], reserved)
+	le.PutUint16(b[14:], uint16(g.reserved))
 	b[16] = tables
 	b[21] = media
 	le.PutUint16(b[24:], 63)  // sectors of a track and
@@ -50,13 +50,14 @@ func (g geometry) bootSector(id uint32, label string) []byte {
 	return b
 }
 
-// infoSector says how much is free, from cluster next on.
-func (g geometry) infoSector(next uint32) []byte {
+// infoSector says how much is free: from cluster next on, and what was skipped
+// before.
+func (g geometry) infoSector(next, skipped uint32) []byte {
 	b := make([]byte, sectorSize)
 	le := binary.LittleEndian
 	le.PutUint32(b, 0x41615252)
 	le.PutUint32(b[484:], 0x61417272)
-	le.PutUint32(b[488:], g.clusters+rootCluster-next)
+	le.PutUint32(b[488:], g.clusters+rootCluster-next+skipped)
 	le.PutUint32(b[492:], next)
 	le.PutUint32(b[508:], 0xaa550000)
 	return b

@@ -31,6 +31,7 @@ const (
 type node struct {
 	name     [11]byte // upper case, padded with blanks
 	lower    byte
+	path     string        // of a file
 	content  images.Source // of a file
 	children []*node       // of a folder, in order
 	names    map[string]*node
@@ -59,7 +60,7 @@ func plant(files []File) (*node, error) {
 			if !ok {
 				child = &node{name: name, lower: lower}
 				if last {
-					child.content = f.Content
+					child.path, child.content = f.Path, f.Content
 				} else {
 					child.names = map[string]*node{}
 				}
@@ -94,6 +95,7 @@ func shortName(s string) (name [11]byte, lower byte, err error) {
 
 // extent is content that begins at a cluster.
 type extent struct {
+	path    string // of a file
 	cluster uint32
 	content images.Source
 }
@@ -102,6 +104,8 @@ type extent struct {
 type build struct {
 	label   string
 	next    uint32
+	align   int64  // of files
+	skipped uint32 // clusters that are free for that
 	extents []extent
 	chains  [][2]uint32 // first cluster and the one after the last
 }
@@ -116,6 +120,14 @@ func (b *build) take(size int64) (uint32, error) {
 	b.next += uint32(n)
 	b.chains = append(b.chains, [2]uint32{first, b.next})
 	return first, nil
+}
+
+// skip leaves clusters free until the next one is where a file may begin.
+func (b *build) skip() {
+	for int64(b.next-rootCluster)*clusterSize%b.align != 0 && b.align > clusterSize {
+		b.next++
+		b.skipped++
+	}
 }
 
 // place gives clusters to a folder and to all in it.
@@ -133,14 +145,15 @@ func (b *build) place(n, parent *node) error {
 		} else if child.size = child.content.Size(); child.size > 1<<32-1 {
 			err = fmt.Errorf("a file of %d bytes: at most 4 GiB", child.size)
 		} else if child.size > 0 { // an empty file has no cluster
+			b.skip()
 			child.cluster, err = b.take(child.size)
-			b.extents = append(b.extents, extent{child.cluster, child.content})
+			b.extents = append(b.extents, extent{child.path, child.cluster, child.content})
 		}
 		if err != nil {
 			return err
 		}
 	}
-	b.extents = append(b.extents, extent{n.cluster, images.Bytes(b.entries(n, parent))})
+	b.extents = append(b.extents, extent{"", n.cluster, images.Bytes(b.entries(n, parent))})
 	return nil
 }
 

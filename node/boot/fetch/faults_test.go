@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -83,7 +82,6 @@ func (w *wire) carry(c net.Conn, to string) {
 		}
 		at += int64(n)
 	}
-	_ = c.(*net.TCPConn).SetLinger(0) // a reset, not an end
 }
 
 // A connection that breaks is made again, and goes on where it broke.
@@ -95,8 +93,7 @@ func TestBrokenConnections(t *testing.T) {
 	if wire.open != 6 {
 		t.Errorf("%d connections", wire.open)
 	}
-	// A reset takes what was on its way along.
-	if !regexp.MustCompile(`the connection broke after [1-3] of 8 MB: .*; trying again in 10ms`).MatchString(w.said.String()) {
+	if !strings.Contains(w.said.String(), "the connection broke after 3 of 8 MB: unexpected EOF; trying again in 10ms") {
 		t.Errorf("the machine says\n%s", w.said.String())
 	}
 	sent := int64(0)
@@ -128,7 +125,7 @@ func TestGoesOn(t *testing.T) {
 	want := fmt.Sprintf(`asked for as "bytes=%d-"`, left.Size())
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if all := fmt.Sprintf("%+v", w.events); left.Size() < 1<<20 || !strings.Contains(all, want) {
+	if all := fmt.Sprintf("%+v", w.events); left.Size() < 4<<20 || !strings.Contains(all, want) {
 		t.Errorf("%d bytes were left, and nothing was %s: %s", left.Size(), want, all)
 	}
 }

@@ -24,11 +24,8 @@ import (
 	"github.com/ingot-k8s/ingot/internal/run"
 )
 
-// Where a machine has what belongs to this package.
-const (
-	Dir       = "/run/ingot/fetch"
-	TokenFile = "/etc/ingot/token" // in the initrd, by the server
-)
+// TokenFile is where the initrd of a machine has its token, by the server.
+const TokenFile = "/etc/ingot/token"
 
 // Names in the folder.
 const (

@@ -66,7 +66,7 @@ func newWorld(t *testing.T) *world {
 	_, _ = rand.Read(filling)
 	v := configiso.Volume{Label: "INGOT_BOOT", Time: time.Unix(1.7e9, 0)}
 	for name, data := range map[string][]byte{
-		"ingot.json": []byte(`{"cluster": "lab", "image": "0123456789ab"}`), "disk.img": filling,
+		"ingot.json": []byte(`{"cluster": "lab", "image": "0123456789ab", "kernelLine": "quiet"}`), "disk.img": filling,
 		"vmlinuz": []byte("kernel"), "initrd": []byte("initrd"), "boot.initrd": []byte("boot"),
 	} {
 		v.Files = append(v.Files, configiso.File{Path: name, Data: data})
@@ -90,7 +90,7 @@ func (w *world) serve() (*serve.Server, string) {
 	certificate, err := serve.NewCertificate(time.Now())
 	must(w.t, err)
 	s, err := serve.New(serve.Config{
-		Cluster: "lab", Medium: w.medium, Line: []string{"quiet"}, Certificate: certificate, Now: time.Now, Progress: quiet{},
+		Cluster: "lab", Medium: w.medium, Certificate: certificate, Now: time.Now, Progress: quiet{},
 		Nodes: []serve.Node{{Name: "lab0", MACs: []string{mac}, Identity: []byte("identity " + key)}},
 		Log: func(e serve.Event) {
 			w.mu.Lock()

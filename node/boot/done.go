@@ -1,0 +1,104 @@
+package boot
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/ingot-k8s/ingot/internal/run"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// installFlag is there where the machine was installed in this boot, for
+	// ConditionPathExists= of the unit.
+	installFlag = runDir + "/install"
+	// provisionedStamp is what the script provision leaves on the state, and
+	// appliedStamp what the unpacker leaves below /etc, which is there too.
+	provisionedStamp = runDir + "/state/provisioned"
+	appliedStamp     = runDir + "/state/etc/upper/ingot/identity.applied"
+	// rebootPatience is how long systemd may take to end this boot.
+	rebootPatience = 2 * time.Minute
+)
+
+// Done ends an installation, once the identity is on the disk: it says so and
+// starts the machine again. An identity that was fetched is confirmed before
+// that, and so it is where nothing was installed.
+func Done(ctx context.Context, cfg Config) error {
+	b := &boot{Config: cfg, system: kernel{}}
+	log := &kernelLog{path: b.at("/dev/kmsg")}
+	b.say = log.say
+	return b.told(b.done(ctx))
+}
+
+func (b *boot) done(ctx context.Context) error {
+	data, err := os.ReadFile(b.at(notedFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var n Noted
+	if err := json.Unmarshal(data, &n); err != nil {
+		return fmt.Errorf("reading %s: %w", notedFile, err)
+	}
+	b.confirm(ctx, n)
+	if !n.Install {
+		return nil
+	}
+	identity := "with the identity of the machine"
+	if _, err := os.Stat(b.at(provisionedStamp)); err != nil {
+		identity = "WITHOUT an identity (none was found, or it could not be written; see above): the machine looks for one at every boot"
+	}
+	b.say(levelNotice, fmt.Sprintf("image %s is installed on %s, %s", n.Image, n.Disk, identity))
+	b.say(levelNotice, "the machine starts again now: take the boot ISO out")
+	unix.Sync()
+	if err := b.Runner.Run(ctx, run.Command{Argv: []string{"systemctl", "--no-block", "reboot"}}); err != nil {
+		return err
+	}
+	// The boot must not go on meanwhile. systemd ends this program when it is time.
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-b.after(rebootPatience):
+	}
+	unix.Sync()
+	return b.Runner.Run(ctx, run.Command{Argv: []string{"systemctl", "--force", "--force", "reboot"}})
+}
+
+// confirm tells the server that the identity is with the state, on a disk: so
+// the power may go at any time before, and the machine asks again.
+func (b *boot) confirm(ctx context.Context, n Noted) {
+	_, err := os.Stat(b.at(provisionedStamp))
+	_, err2 := os.Stat(b.at(appliedStamp))
+	if b.Confirm == nil || err != nil && err2 != nil {
+		return
+	}
+	line, err := os.ReadFile(b.at("/proc/cmdline"))
+	if err == nil {
+		outcome := "run"
+		if n.Installed {
+			outcome = "install"
+		}
+		err = b.Confirm(ctx, strings.TrimSpace(string(line)), b.at(fetchDir), outcome)
+	}
+	if err != nil {
+		b.say(levelError, fmt.Sprintf("the identity is kept, and the server was not told: %v", err))
+	}
+}
+
+// after is a channel that gets something after a time.
+func (b *boot) after(d time.Duration) <-chan struct{} {
+	c := make(chan struct{})
+	go func() {
+		b.system.wait(d)
+		close(c)
+	}()
+	return c
+}
