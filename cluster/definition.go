@@ -40,6 +40,7 @@ type Definition struct {
 	Addons       []string   `yaml:"addons,omitempty" jsonschema_description:"Kubernetes manifests, applied in this order: files or folders, relative to the definition."`
 	Nodes        []NodeSpec `yaml:"nodes" jsonschema:"required,minItems=1" jsonschema_description:"The machines of the cluster."`
 	Publish      Publish    `yaml:"publish,omitempty" json:"-" jsonschema_description:"Where the image and the machines are brought. It changes nothing in an image."`
+	Boot         Boot       `yaml:"boot,omitempty" json:"-" jsonschema_description:"What machines do that are started from the boot ISO. It changes nothing in an image."`
 	Spares       int        `yaml:"spares,omitempty" jsonschema:"minimum=0,maximum=1000" jsonschema_description:"Number of spare workers (spare0, spare1, ...) that can join later without a new image."`
 }
 
@@ -207,6 +208,8 @@ type NodeSpec struct {
 	Network *Network          `yaml:"network,omitempty" jsonschema_description:"Static network. Default: DHCP on every wired interface."`
 	Files   []File            `yaml:"files,omitempty" jsonschema_description:"Extra files on this node."`
 	Units   []Unit            `yaml:"units,omitempty" jsonschema_description:"Extra systemd units on this node."`
+	Install *Install          `yaml:"install,omitempty" json:"-" jsonschema_description:"Have the boot ISO install the image to a disk of the machine."`
+	Run     *BootDisk         `yaml:"run,omitempty" json:"-" jsonschema_description:"Have the machine run from the boot ISO, with its state on a disk that has it, or that is empty."`
 }
 
 // Network is a node's static network.

@@ -50,6 +50,7 @@ func (v *validator) run() {
 	v.checkUnits()
 	v.checkAddons()
 	v.checkPublish()
+	v.checkBoot()
 	if v.root != nil {
 		_ = v.root.Close() // opened for reading only
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"github.com/ingot-k8s/ingot/node/boot/setting"
 )
 
 // Consumer is a program that takes configs from volumes or user data.
@@ -61,6 +63,7 @@ const (
 	consumerNoCloud   = "cloud-init, NoCloud"
 	consumerCoreOS    = "coreos-cloudinit"
 	consumerUnpacker  = "the identity's own unpacker"
+	consumerBoot      = "the boot ISO"
 	consumerUserData  = "Ignition, as user data"
 	consumerCloudData = "cloud-init, as user data"
 )
@@ -97,6 +100,10 @@ func volumeConsumers(label string, files map[string][]byte, drive, seed content)
 	}
 	if has(bundleOnDrive) {
 		list = append(list, judge(consumerUnpacker, fmt.Sprintf("label %q and %s", label, bundleOnDrive),
+			check{!isDrive && !isSeed, "label is not config-2, CONFIG-2, cidata or CIDATA"}))
+	}
+	if has(setting.Path) {
+		list = append(list, judge(consumerBoot, fmt.Sprintf("label %q and %s", label, setting.Path),
 			check{!isDrive && !isSeed, "label is not config-2, CONFIG-2, cidata or CIDATA"}))
 	}
 	return list

@@ -55,6 +55,7 @@ nodes:
       - {path: /etc/app/secret, mode: "0600", owner: "etcd", content: "hush"}
     units:
       - {name: one.timer, content: "[Timer]\nOnBootSec=1h\n"}
+    install: {disk: /dev/disk/by-id/ata-Model_S1, overwrite: S1}
   - {name: edge-1, roles: [edge], address: "2001:db8::5"}
   - {name: w1, roles: [worker]}
 `

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/ignition/bundle"
+	"github.com/ingot-k8s/ingot/node/boot/setting"
 	"github.com/ingot-k8s/ingot/pki"
 )
 
@@ -29,6 +30,7 @@ type Identity struct {
 	Units   []Unit           // sorted by name, each name once
 	Users   []User           // login accounts
 	Network *cluster.Network // static network, nil for DHCP
+	Boot    *setting.Setting // what the boot ISO does with the machine; nil where nothing is said
 }
 
 // File is one file as it will be on the machine.
@@ -78,7 +80,7 @@ func New(c *cluster.Cluster, n *cluster.Node, m *pki.Material, peers MeshPeers) 
 	id := &Identity{
 		Cluster: c.Def.Name, Node: n.Name, FQDN: c.FQDN(n), Zone: n.Spec.Zone,
 		Provisioning: c.Def.Provisioning, Targets: c.Def.Image.Targets,
-		Network: n.Spec.Network,
+		Network: n.Spec.Network, Boot: c.BootSetting(n),
 	}
 	for _, cred := range m.Credentials {
 		if cred.Cert != nil && cred.Cert.NotBefore.After(id.Time) {

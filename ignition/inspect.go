@@ -22,6 +22,7 @@ type Inspection struct {
 	Cluster      string     `json:"cluster,omitempty"`
 	Node         string     `json:"node,omitempty"` // whose identity it is, if it is one of ours
 	Instance     *Instance  `json:"instance,omitempty"`
+	Boot         string     `json:"boot,omitempty"` // what the boot ISO would do with the machine, in words
 	Consumers    []Consumer `json:"consumers"`
 	Files        []FileInfo `json:"files,omitempty"`
 	Units        []UnitInfo `json:"units,omitempty"`

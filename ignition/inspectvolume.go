@@ -11,6 +11,7 @@ import (
 
 	"github.com/ingot-k8s/ingot/ignition/bundle"
 	"github.com/ingot-k8s/ingot/ignition/configiso"
+	"github.com/ingot-k8s/ingot/node/boot/setting"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -44,6 +45,9 @@ func (in *inspector) volume(v configiso.Volume) {
 	if bundle, ok := files[bundleOnDrive]; ok {
 		in.bundle = bundle
 	}
+	if data, ok := files[setting.Path]; ok {
+		in.readBoot(data)
+	}
 	in.Consumers = volumeConsumers(v.Label, files, drive, seed)
 	in.checkNames(v)
 	in.applyBundle()
@@ -60,13 +64,28 @@ func (in *inspector) checkNames(v configiso.Volume) {
 		}
 		in.warn("label is %q: nothing looks for that (%q, %q)", v.Label, labelConfigDrive, labelNoCloud)
 	}
-	known := []string{openStackUserData, openStackMetaData, "openstack/latest/network_data.json", noCloudUserData, noCloudMetaData, "network-config", bundleOnDrive}
+	known := []string{openStackUserData, openStackMetaData, "openstack/latest/network_data.json", noCloudUserData, noCloudMetaData, "network-config", bundleOnDrive, setting.Path}
 	for _, f := range v.Files {
 		for _, right := range known {
 			if f.Path != right && strings.EqualFold(f.Path, right) {
 				in.warn("file %q is not found: it is looked for as %q", f.Path, right)
 			}
 		}
+	}
+}
+
+// readBoot says what the boot ISO would do with the machine.
+func (in *inspector) readBoot(data []byte) {
+	s, err := setting.Parse(data)
+	switch {
+	case err != nil:
+		in.warn("%v: the boot ISO refuses it, and the machine does not start from there", err)
+	case s.Install != nil && s.Install.Overwrite != "":
+		in.Boot = fmt.Sprintf("install to the disk %s, and overwrite what it holds if its serial number is %s", s.Install.Disk, s.Install.Overwrite)
+	case s.Install != nil:
+		in.Boot = fmt.Sprintf("install to the disk %s, if it is empty", s.Install.Disk)
+	case s.Run != nil:
+		in.Boot = fmt.Sprintf("run, with the state on the disk that has it, or on the disk %s if it is empty", s.Run.Disk)
 	}
 }
 

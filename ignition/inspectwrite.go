@@ -17,6 +17,9 @@ func (in *Inspection) Write(w io.Writer) error {
 	if i := in.Instance; i != nil {
 		p.line("instance %s, host name %s%s", orNone(i.ID), orNone(i.Hostname), optional(", zone %s", i.Zone))
 	}
+	if in.Boot != "" {
+		p.line("on the boot ISO: %s", in.Boot)
+	}
 	p.section("who applies it", len(in.Consumers), func(i int) []string {
 		c := in.Consumers[i]
 		return []string{map[bool]string{true: "yes", false: "no"}[c.Applies], c.Name, c.Why}

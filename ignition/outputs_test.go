@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/ingot-k8s/ingot/ignition"
 	"github.com/ingot-k8s/ingot/internal/epoch"
+	"github.com/ingot-k8s/ingot/node/boot/setting"
 )
 
 // The same keys give the same bytes; another clock changes nothing but the
@@ -88,9 +89,13 @@ func TestVolumes(t *testing.T) {
 			if bundle, ok := out[ignition.NameBundle]; ok {
 				want["ingot/identity.bundle"] = bundle
 			}
+			seed := map[string][]byte{"user-data": out[ignition.NameUserData], "meta-data": nil, "network-config": nil}
+			if id.Boot != nil {
+				want[setting.Path], seed[setting.Path] = nil, nil
+			}
 			checkVolume(t, out[ignition.NameConfigISO], "config-2", want)
 			if iso, ok := out[ignition.NameNoCloudISO]; ok {
-				checkVolume(t, iso, "cidata", map[string][]byte{"user-data": out[ignition.NameUserData], "meta-data": nil, "network-config": nil})
+				checkVolume(t, iso, "cidata", seed)
 			}
 		})
 	}

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"encoding/base64"
 	"slices"
-	"time"
 
 	"github.com/ingot-k8s/ingot/ignition/configiso"
+	"github.com/ingot-k8s/ingot/node/boot/setting"
 )
 
 // configDrive is the volume that Ignition and cloud-init know from OpenStack.
@@ -21,7 +21,7 @@ func (f *forms) configDrive(meta, network []byte) ([]byte, error) {
 	if f.bundle != nil {
 		files = append(files, configiso.File{Path: bundleOnDrive, Data: f.bundle})
 	}
-	return volume(labelConfigDrive, f.stamp, files)
+	return f.volume(labelConfigDrive, files)
 }
 
 // noCloud is the volume that cloud-init knows by the label cidata. Without a
@@ -38,16 +38,25 @@ func (f *forms) noCloud() ([]byte, error) {
 			return nil, err
 		}
 	}
-	return volume(labelNoCloud, f.stamp, []configiso.File{
+	return f.volume(labelNoCloud, []configiso.File{
 		{Path: "user-data", Data: f.userData},
 		{Path: "meta-data", Data: meta},
 		{Path: "network-config", Data: network},
 	})
 }
 
-func volume(label string, stamp time.Time, files []configiso.File) ([]byte, error) {
+// volume makes a volume of files, and of what the boot ISO goes by where the
+// definition says anything to it.
+func (f *forms) volume(label string, files []configiso.File) ([]byte, error) {
+	if f.id.Boot != nil {
+		data, err := f.id.Boot.Encode()
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, configiso.File{Path: setting.Path, Data: data})
+	}
 	var b bytes.Buffer
-	if err := configiso.Write(&b, configiso.Volume{Label: label, Time: stamp, Files: files}); err != nil {
+	if err := configiso.Write(&b, configiso.Volume{Label: label, Time: f.stamp, Files: files}); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil

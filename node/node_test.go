@@ -31,11 +31,15 @@ func TestCommandLine(t *testing.T) {
 		stdout, stderr string
 	}{
 		"":                        {2, "", "usage: ingot-node COMMAND"},
-		"identify":                {2, "", `ingot-node: unknown command "identify" (unpack, identity, etcd, status, health, wait, labels, addons, edge, vip, version)`},
+		"identify":                {2, "", `ingot-node: unknown command "identify" (unpack, identity, etcd, status, health, wait, labels, addons, edge, boot, vip, version)`},
 		"identity --json":         {2, "", "flag provided but not defined: -json"},
 		"identity now":            {2, "", `ingot-node: "now" is too much`},
 		"unpack a b":              {2, "", `ingot-node: "b" is too much`},
 		"unpack --root testdata":  {1, "", "ingot-identity: testdata/etc/ingot/identity.sha256 is missing: without it no bundle is trusted"},
+		"boot off":                {2, "", `ingot-node: unknown word "off" after boot (done)`},
+		"boot":                    {1, "", "ingot-node: boot: this is not the initrd of a boot ISO"},
+		"boot done --root /":      {2, "", `ingot-node: "--root" is too much`},
+		"boot --root /tmp":        {1, "", "ingot-node: boot: only the machine itself can be booted"},
 		"identity --root=":        {2, "", "ingot-node: --root: no folder given"},
 		"status --no-start":       {2, "", "flag provided but not defined: -no-start"},
 		"help":                    {0, "usage: ingot-node COMMAND", ""},

@@ -63,6 +63,8 @@ func TestProgram(t *testing.T) {
 		"github.com/ingot-k8s/ingot/node/facts",
 		"github.com/ingot-k8s/ingot/node/health",
 		"github.com/ingot-k8s/ingot/node/addons",
+		"github.com/ingot-k8s/ingot/node/boot",
+		"github.com/ingot-k8s/ingot/node/boot/setting",
 		"github.com/ingot-k8s/ingot/node/edge",
 		"github.com/ingot-k8s/ingot/node/labels",
 		"github.com/ingot-k8s/ingot/node/vip",

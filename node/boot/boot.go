@@ -184,6 +184,9 @@ func (b *boot) do(ctx context.Context, m *medium, p *Plan) error {
 		b.say(levelNotice, fmt.Sprintf("going on with the installation to %s: %s", p.Disk, p.Why))
 	case MakeState:
 		b.say(levelNotice, fmt.Sprintf("running from the boot ISO, with a state that is made on %s: %s", p.Disk, p.Why))
+		if err := b.begin(p.Disk); err != nil {
+			return fmt.Errorf("beginning the state on %s: %w", p.Disk, err)
+		}
 	case UseState:
 		b.say(levelNotice, fmt.Sprintf("running from the boot ISO, with the state on %s: %s", p.Disk, p.Why))
 		if p.Installed {

@@ -55,7 +55,7 @@ func TestInstall(t *testing.T) {
 		t.Fatal(got)
 	}
 	said(t, got, "<5>ingot: this is image prod-0a1b2c3d of cluster prod, from /dev/sr0\n",
-		`<5>ingot: installing image prod-0a1b2c3d to /dev/sda, Disk of tests, serial number "S-sda", 629 MB: it is empty`+"\n",
+		`<5>ingot: installing image prod-0a1b2c3d to /dev/sda, Disk of tests, serial number "S-sda", 629 MB: it holds nothing`+"\n",
 		"100 % of 6 MB written", "100 % of 6 MB read back", "image prod-0a1b2c3d is on /dev/sda, and was read back")
 	if m.read("run/ingot/state.disk") != "/dev/sda\n" || m.read("run/ingot/install") != "/dev/sda\n" {
 		t.Error("the scripts are not told the disk")
@@ -261,6 +261,33 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestStateAgain: the power goes while the state is made on an empty disk; the
+// next boot makes it there, and not on the disk that the rule takes now.
+func TestStateAgain(t *testing.T) {
+	m := newMachine(t, Auto)
+	m.cd(`{"run": {"disk": "smallest"}}`)
+	file := m.disk("sda", room)
+	for range 2 {
+		if got, err := m.boot((*boot).run); err != nil || m.read(stateDisk) != "/dev/sda\n" {
+			t.Fatalf("the state is on %s: %v: %s", m.read(stateDisk), err, got)
+		}
+		m.must(m.unmount(filepath.Join(m.root, mediumDir)))
+		f, err := os.OpenFile(file, os.O_RDWR, 0)
+		m.must(err)
+		if c := look(f, room, 512); !c.Begun || !c.Blank() {
+			t.Errorf("the disk holds %s", &c)
+		}
+		// What mkfs leaves where the partition will be.
+		_, err = f.WriteAt([]byte("superblock"), headSize+1024)
+		m.must(errors.Join(err, f.Close()))
+	}
+	// A smaller disk comes.
+	m.disk("sdb", room-1<<20)
+	if got, err := m.boot((*boot).run); err != nil || m.read(stateDisk) != "/dev/sda\n" {
+		t.Errorf("the state is on %s: %v: %s", m.read(stateDisk), err, got)
+	}
+}
+
 // TestNoMedium: what is not the medium of this machine is not taken for it.
 func TestNoMedium(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -335,6 +362,12 @@ func TestDone(t *testing.T) {
 	}
 	m.write(notedFile, `{"action": "install", "disk": "/dev/sda", "image": "prod-1", "install": true}`)
 	got, err := m.boot((*boot).done)
+	if err != nil || len(m.programs) != 0 {
+		t.Errorf("with cloud-init: %v, %q", err, m.programs)
+	}
+	said(t, got, "image prod-1 is installed on /dev/sda; this boot goes on from the boot ISO, for cloud-init")
+	m.write(ignitionEngine, "")
+	got, err = m.boot((*boot).done)
 	if err != nil || strings.Join(m.programs, ";") != "systemctl --no-block reboot;systemctl --force --force reboot" {
 		t.Errorf("%v, %q", err, m.programs)
 	}

@@ -33,6 +33,9 @@ var (
 	complete   = Content{NonZero: 0, Table: imageTable.with(stateLabel)}
 	stateless  = Content{NonZero: 0, Table: imageTable}
 	older      = Content{NonZero: 0, Table: oldTable.with(stateLabel)}
+	begun      = Content{NonZero: 32 << 10, Begun: true}
+	begunTorn  = Content{NonZero: 0, Begun: true, Kind: damagedTable}
+	begunThen  = Content{NonZero: 0, Begun: true, Kind: "a file system or member of one (LVM2_member)"}
 	stateOnly  = Content{NonZero: 0, Table: (&Table{Disk: "d5"}).with(stateLabel)}
 )
 
@@ -147,6 +150,10 @@ var decisions = []struct {
 	{"run, first empty", Auto, runOn("first"), []Disk{testDisk("/dev/sdb", 7*gib, bareFS), testDisk("/dev/sdc", 9*gib, empty), testDisk("/dev/sda", 9*gib, empty)}, "run, with new state /dev/sda"},
 	{"run, none empty", Auto, runOn("first"), []Disk{testDisk("/dev/sda", 7*gib, noise)}, "no: none is empty and fit for it"},
 	{"run, unfinished is not empty", Auto, runOn("first"), []Disk{testDisk("/dev/sda", 7*gib, unfinished)}, "no: holds an unfinished installation"},
+	{"run, begun", Auto, runOn("first"), []Disk{testDisk("/dev/sda", 7*gib, begun)}, "run, with new state /dev/sda"},
+	{"run, begun, with half a table", Auto, runOn(idA), []Disk{testDisk("/dev/sda", 7*gib, begunTorn)}, "run, with new state /dev/sda"},
+	{"run, begun, then something else", Auto, runOn(idA), []Disk{testDisk("/dev/sda", 7*gib, begunThen)}, "no: LVM2_member"},
+	{"install where a state was begun", Auto, installTo("first", ""), []Disk{testDisk("/dev/sda", 7*gib, begun)}, "install /dev/sda"},
 	{"run by id, empty", Auto, runOn(idA), []Disk{testDisk("/dev/sda", 7*gib, empty), testDisk("/dev/sdb", 7*gib, stateOnly)}, "run, with new state /dev/sda"},
 	{"run by id, foreign", Auto, runOn(idA), []Disk{testDisk("/dev/sda", 7*gib, volume)}, "no: the state cannot be made on /dev/sda"},
 	{"run by id, not there", Auto, runOn(idB), []Disk{testDisk("/dev/sda", 7*gib, stateOnly)}, "no: no disk of this machine is"},

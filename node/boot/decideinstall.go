@@ -26,8 +26,8 @@ func (d *decision) install() (*Plan, error) {
 		return d.useState(disk, u)
 	case holds.Table.installed(d.Image.Table):
 		return &Plan{Action: Finish, Disk: disk, Why: "it has this image already"}, nil
-	case holds.Empty():
-		return &Plan{Action: Write, Disk: disk, Why: "it is empty"}, nil
+	case holds.Blank():
+		return &Plan{Action: Write, Disk: disk, Why: "it holds " + holds.String()}, nil
 	}
 	return d.overwrite(disk, want.Overwrite, u)
 }

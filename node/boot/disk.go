@@ -44,12 +44,19 @@ type Content struct {
 	Parts      []string // the partitions in words
 	NonZero    int64    // where the first byte found that is not zero stands; -1 for none
 	Unfinished bool     // an installation was begun and not ended
+	Begun      bool     // a state was begun, and there is no table that says where
 	Unreadable string   // why the disk could not be looked at
 }
 
 // Empty reports whether nothing at all was found.
 func (c *Content) Empty() bool {
 	return c.Table == nil && c.Kind == "" && len(c.Parts) == 0 && c.NonZero < 0 && !c.Unfinished && c.Unreadable == ""
+}
+
+// Blank reports whether nothing was found that anybody could miss: nothing at
+// all, or what is left of making a state.
+func (c *Content) Blank() bool {
+	return c.Empty() || c.Begun && !c.Unfinished && c.Unreadable == "" && len(c.Parts) == 0 && (c.Kind == "" || c.Kind == damagedTable)
 }
 
 // hasState reports whether the disk has the state of a machine. A table that is
@@ -66,6 +73,8 @@ func (c *Content) String() string {
 		return "nothing"
 	case c.Unfinished:
 		return "an unfinished installation"
+	case c.Blank():
+		return "a state that was begun and not ended"
 	case c.hasState():
 		parts = append(parts, "the state of a machine")
 	}

@@ -18,6 +18,8 @@ const (
 	// installFlag is there where the machine was installed in this boot, for
 	// ConditionPathExists= of the unit.
 	installFlag = runDir + "/install"
+	// ignitionEngine is there where Ignition writes the identity in the initrd.
+	ignitionEngine = "/usr/bin/ignition"
 	// provisionedStamp is what the script provision leaves on the state, and
 	// appliedStamp what the unpacker leaves below /etc, which is there too.
 	provisionedStamp = runDir + "/state/provisioned"
@@ -50,6 +52,12 @@ func (b *boot) done(ctx context.Context) error {
 	}
 	b.confirm(ctx, n)
 	if !n.Install {
+		return nil
+	}
+	if _, err := os.Stat(b.at(ignitionEngine)); errors.Is(err, fs.ErrNotExist) {
+		// cloud-init takes the identity from the medium later, in the system.
+		b.say(levelNotice, fmt.Sprintf("image %s is installed on %s; this boot goes on from the boot ISO, for cloud-init to take the identity", n.Image, n.Disk))
+		b.say(levelNotice, "when the machine has joined, take the boot ISO out and start the machine again")
 		return nil
 	}
 	identity := "with the identity of the machine"

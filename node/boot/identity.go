@@ -121,7 +121,7 @@ func (b *boot) same(config, drive string) (bool, error) {
 		return false, err
 	}
 	if _, err := io.CopyN(other, second, n); err != nil {
-		return false, nil //nolint:nilerr // it is shorter, or cannot be read: another one
+		return false, nil // it is shorter, or cannot be read: another one
 	}
 	return bytes.Equal(one.Sum(nil), other.Sum(nil)), nil
 }

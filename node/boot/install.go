@@ -27,49 +27,27 @@ const (
 	syncEvery = 64 << 20 // bytes; so that progress is that of the disk
 )
 
-// markText is what the mark begins with.
-const markText = "INGOT INSTALLATION UNDER WAY\n"
+// What the marks begin with. That of a state stays: it stands where partitions
+// never are, and means nothing once the disk has a table.
+const (
+	markText  = "INGOT INSTALLATION UNDER WAY\n"
+	stateText = "INGOT STATE IS MADE HERE\n"
+)
 
-// Target is a disk that is written to.
-type Target interface {
-	io.WriterAt
-	// ReadAt reads what is on the disk itself, and from no cache, what was
-	// written before the last Sync.
-	io.ReaderAt
-	// Sync returns when all that was written is on the disk.
-	Sync() error
-}
-
-// Source is the image on the medium.
-type Source struct {
-	io.ReaderAt
-	Size   int64  // bytes
-	SHA256 string // hexadecimal
-}
-
-// Fault is what is wrong with a disk or a medium at a place.
-type Fault struct {
-	Doing  string // such as "reading"
-	Offset int64  // bytes
-	Err    error
-}
-
-// Error names the offset.
-func (f *Fault) Error() string { return fmt.Sprintf("%s at offset %d: %v", f.Doing, f.Offset, f.Err) }
-
-// Unwrap returns the cause.
-func (f *Fault) Unwrap() error { return f.Err }
-
-// marked reports whether an installation to the disk was begun and not ended.
-func marked(r io.ReaderAt) (bool, error) {
+// readMark reads the mark of a disk; a disk that is too small has none.
+func readMark(r io.ReaderAt) (string, error) {
 	buf := make([]byte, markSize)
-	if n, err := r.ReadAt(buf, markAt); n < len(buf) {
-		if err == nil || errors.Is(err, io.EOF) {
-			return false, nil // too small to be one of ours
-		}
-		return false, &Fault{Doing: "reading", Offset: markAt, Err: err}
+	if n, err := r.ReadAt(buf, markAt); n < len(buf) && err != nil && !errors.Is(err, io.EOF) {
+		return "", &Fault{Doing: "reading", Offset: markAt, Err: err}
 	}
-	return bytes.HasPrefix(buf, []byte(markText)), nil
+	return string(buf), nil
+}
+
+// MarkState marks an empty disk of so many bytes as one whose state is made, so
+// that a power cut meanwhile leaves one that is known as ours.
+func MarkState(disk Target, size int64) error {
+	w := &writer{disk: disk, size: size}
+	return w.mark(stateText)
 }
 
 // WriteImage writes an image to a disk of so many bytes and reads it back. Said
@@ -144,14 +122,19 @@ func (w *writer) sync() error {
 }
 
 // begin marks the disk, and then takes away what it was known by.
-func (w *writer) begin(context.Context) error {
+func (w *writer) begin(context.Context) error { return w.mark(markText + w.image.SHA256 + "\n") }
+
+func (w *writer) mark(text string) error {
 	mark := make([]byte, markSize)
-	copy(mark, markText+w.image.SHA256+"\n")
-	if err := errors.Join(w.put(mark, markAt), w.sync()); err != nil {
+	copy(mark, text)
+	if err := w.put(mark, markAt); err != nil {
+		return err
+	}
+	if err := w.sync(); err != nil {
 		return err
 	}
 	none := make([]byte, lookEnds)
-	return errors.Join(w.put(none[:markAt], 0), w.put(none[:headSize-markAt-markSize], markAt+markSize),
+	return errors.Join(w.put(none[:markAt], 0), w.put(none[:lookEnds-markAt-markSize], markAt+markSize),
 		w.put(none, w.size-lookEnds), w.sync())
 }
 
@@ -216,11 +199,14 @@ func (w *writer) compare(part []byte, at int64, sum [sha256.Size]byte) error {
 	}
 	for i := range want {
 		if part[i] != want[i] {
-			return &Fault{Doing: "reading the disk back", Offset: at + int64(i),
-				Err: fmt.Errorf("it has the byte %#02x where %#02x was written: the disk is faulty", part[i], want[i])}
+			return wrongByte(at+int64(i), part[i], want[i])
 		}
 	}
 	return &Fault{Doing: "reading the image from the medium", Offset: at, Err: errors.New("it is not the same twice: the medium is faulty")}
+}
+
+func wrongByte(at int64, got, want byte) error {
+	return &Fault{Doing: "reading the disk back", Offset: at, Err: fmt.Errorf("it has the byte %#02x where %#02x was written: the disk is faulty", got, want)}
 }
 
 // end writes the head, and then takes the mark away.
@@ -230,12 +216,15 @@ func (w *writer) end(context.Context) error {
 	if err := errors.Join(w.put(front, 0), w.put(back, markAt+markSize), w.sync()); err != nil {
 		return err
 	}
-	got := make([]byte, markAt)
+	got := make([]byte, headSize)
 	if n, err := w.disk.ReadAt(got, 0); n < len(got) {
 		return &Fault{Doing: "reading the disk back", Offset: int64(n), Err: err}
 	}
-	if !bytes.Equal(got, front) {
-		return &Fault{Doing: "reading the disk back", Offset: 0, Err: errors.New("it has another partition table than was written: the disk is faulty")}
+	clear(got[markAt : markAt+markSize]) // as it is in the image
+	for i := range got {
+		if got[i] != w.head[i] {
+			return wrongByte(int64(i), got[i], w.head[i])
+		}
 	}
 	return errors.Join(w.put(make([]byte, markSize), markAt), w.sync())
 }

@@ -234,7 +234,7 @@ func TestWriteImageFaults(t *testing.T) {
 	}{
 		"reads back wrong":           {&cutDisk{wrong: 3<<20 + 5}, source, "reading the disk back at offset 3145733: it has the byte "},
 		"reads back wrong, last":     {&cutDisk{wrong: source.Size - 1}, source, fmt.Sprintf("reading the disk back at offset %d: ", source.Size-1)},
-		"table reads back wrong":     {&cutDisk{wrong: 600}, source, "another partition table"},
+		"table reads back wrong":     {&cutDisk{wrong: 600}, source, "reading the disk back at offset 600: it has the byte "},
 		"writes fail":                {&cutDisk{wrong: -1, bad: 5<<20 + 3}, source, "writing the disk at offset 5242883: input/output error"},
 		"the first sync fails":       {&cutDisk{wrong: -1, failOn: 1}, source, "writing the disk: input/output error"},
 		"a later sync fails":         {&cutDisk{wrong: -1, failOn: 3}, source, "writing the disk: input/output error"},
@@ -270,5 +270,36 @@ func TestWriteImageStops(t *testing.T) {
 	}
 	if c := look(bytes.NewReader(d.data), int64(len(d.data)), 512); !c.Unfinished {
 		t.Errorf("the disk is not known as unfinished: %s", &c)
+	}
+}
+
+// TestStateCuts: a power cut while a disk is marked for a state, or later while
+// programs make it, leaves one that the state is made on again.
+func TestStateCuts(t *testing.T) {
+	const size = 16 << 20
+	for after := range 8 {
+		for _, kept := range []bool{false, true} {
+			d := &cutDisk{data: make([]byte, size), left: after, wrong: -1}
+			err := MarkState(d, size)
+			if after >= 6 && err != nil {
+				t.Fatalf("cut after %d: %v", after, err)
+			}
+			left := d.cut(func() bool { return kept })
+			// What mkfs leaves at the place of the partition, and half a table.
+			if after >= 6 {
+				copy(left[headSize+1024:], "superblock")
+				copy(left[512:], gptMagic+"torn")
+			}
+			if c := look(bytes.NewReader(left), size, 512); !c.Blank() || c.hasState() {
+				t.Errorf("cut after %d, kept %v: it holds %s", after, kept, &c)
+			}
+		}
+	}
+	// With a whole table, the mark means nothing any more.
+	_, image := sampleImage(t)
+	data := append(image, make([]byte, 1<<20)...)
+	copy(data[markAt:], stateText)
+	if c := look(bytes.NewReader(data), int64(len(data)), 512); c.Begun || c.Blank() {
+		t.Errorf("a disk with a table holds %s", &c)
 	}
 }

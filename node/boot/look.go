@@ -3,6 +3,7 @@ package boot
 import (
 	"errors"
 	"io"
+	"strings"
 )
 
 const (
@@ -16,6 +17,9 @@ const (
 	lookSpot  = 64 << 10
 )
 
+// damagedTable is a table of which not all was written, perhaps.
+const damagedTable = "a damaged partition table (gpt)"
+
 // look finds out by reading what a disk holds.
 func look(r io.ReaderAt, size int64, sector int) Content {
 	c := Content{NonZero: -1}
@@ -24,7 +28,7 @@ func look(r io.ReaderAt, size int64, sector int) Content {
 	case err == nil:
 		c.Table = table
 	case !errors.Is(err, errNoTable):
-		c.Kind = "a damaged partition table (gpt)"
+		c.Kind = damagedTable
 	}
 	for _, span := range spots(size) {
 		at, err := nonZero(r, span[0], span[1])
@@ -37,9 +41,12 @@ func look(r io.ReaderAt, size int64, sector int) Content {
 			break
 		}
 	}
-	if c.Unfinished, err = marked(r); err != nil {
+	mark, err := readMark(r)
+	if err != nil {
 		c.Unreadable = err.Error()
 	}
+	c.Unfinished = strings.HasPrefix(mark, markText)
+	c.Begun = c.Table == nil && strings.HasPrefix(mark, stateText)
 	return c
 }
 

@@ -66,12 +66,16 @@ func read(root string, d *Disk) (c Content) {
 	return look(f, d.Size, d.Sector)
 }
 
+// protective is libblkid's word for the first sector of a GUID partition table
+// whose other sectors are missing.
+const protective = "PMBR"
+
 // known adds what udev knows: file systems, members of RAID and volume groups,
 // and other tables, all of which it finds by libblkid.
 func known(c *Content, b *block, all []*block) {
 	if kind := b.env["ID_FS_TYPE"]; kind != "" {
 		c.Kind = "a file system or member of one (" + kind + labelled(b) + ")"
-	} else if kind := b.env["ID_PART_TABLE_TYPE"]; kind != "" && c.Kind == "" {
+	} else if kind := b.env["ID_PART_TABLE_TYPE"]; kind != "" && c.Kind == "" && (kind != protective || !c.Begun) {
 		c.Kind = "a partition table (" + kind + ")"
 	}
 	for _, part := range all {

@@ -40,6 +40,15 @@ func (b *boot) write(ctx context.Context, m *medium, to *Disk) (err error) {
 	return nil
 }
 
+// begin marks the disk on which the state is made.
+func (b *boot) begin(on *Disk) error {
+	target, err := b.system.openDisk(b.at(on.Path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(MarkState(target, on.Size), target.close())
+}
+
 // progress says how far the work is, at each tenth of it.
 func (b *boot) progress(total int64) func(doing string, done int64) {
 	began := b.Now()
