@@ -26,7 +26,8 @@ func (m Machine) boot(ctx context.Context, c call) int {
 	}
 	err := inInitrd(c.root)
 	if err == nil {
-		err = do(ctx, boot.Config{Root: c.root, Runner: m.Runner, Now: m.Now})
+		n := network{root: c.root, runner: m.Runner}
+		err = do(ctx, boot.Config{Root: c.root, Runner: m.Runner, Fetch: n.fetch, Confirm: n.confirm, Now: m.Now})
 	} else {
 		_, _ = fmt.Fprintf(c.stderr, "ingot-node: %v\n", err) // there is nobody else to tell
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ingot-k8s/ingot/builder/boot/fat"
@@ -37,6 +38,8 @@ type About struct {
 	Cluster string    `json:"cluster"`
 	Image   string    `json:"image"`
 	Disk    AboutDisk `json:"disk"`
+	// Line is the image's kernel line, for who starts it in another way.
+	Line string `json:"kernelLine"`
 }
 
 // AboutDisk is the disk image, which is the file disk.img.
@@ -163,7 +166,9 @@ const (
 
 func (v *isoVolume) compose(size int64) ([]images.Part, error) {
 	p := v.parts
-	about, err := json.Marshal(p.About)
+	is := p.About
+	is.Line = strings.Join(v.args, " ")
+	about, err := json.Marshal(is)
 	if err != nil {
 		return nil, fmt.Errorf("describing it: %w", err)
 	}

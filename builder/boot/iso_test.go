@@ -120,7 +120,9 @@ func TestISO(t *testing.T) {
 	if err == nil {
 		err = json.Unmarshal(data, &about)
 	}
-	if err != nil || about != p.About {
+	line := about.Line
+	about.Line = ""
+	if err != nil || about != p.About || !strings.HasPrefix(line, "ingot.root="+p.Root.Hash.String()+" ingot.cluster=") {
 		t.Errorf("ingot.json: %s, %v", data, err)
 	}
 

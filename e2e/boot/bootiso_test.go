@@ -30,15 +30,7 @@ const installTime = 30 * time.Minute
 // and by UEFI.
 func TestBootISO(t *testing.T) {
 	w := newWorld(t)
-	w.bootISO = w.New(t, "boot-iso", "lab", func(def variant.Definition) {
-		alone(def)
-		// The cloud kernel has no USB.
-		def["image"] = variant.Definition{"targets": []string{"qemu", "metal"}, "kernel": "generic"}
-		nodes := def["nodes"].([]any)
-		nodes[1].(variant.Definition)["run"] = variant.Definition{"disk": "smallest"}
-		nodes[2].(variant.Definition)["install"] = variant.Definition{"disk": "/dev/disk/by-id/virtio-" + diskSerial}
-	})
-	w.bootISO.Ingot(t, "lock", "lab")
+	w.bootISO = w.newBootISO(t)
 	w.bootISO.Ingot(t, "iso", "lab", "lab1")
 	w.bootISO.Ingot(t, "boot-iso", "lab", "--output", w.bootISO.Path("boot.iso"))
 	w.bootISO.Ingot(t, "boot-iso", "lab", "--node", "lab1")
@@ -50,6 +42,22 @@ func TestBootISO(t *testing.T) {
 		"Foreign":  foreignDisk,
 		"PowerCut": installPowerCut,
 	})
+}
+
+// newBootISO is a cluster of which lab1 runs from boot ISOs, and lab2 is
+// installed.
+func (w *world) newBootISO(t *testing.T) *variant.Variant {
+	t.Helper()
+	v := w.New(t, "boot-iso", "lab", func(def variant.Definition) {
+		alone(def)
+		// The cloud kernel has no USB.
+		def["image"] = variant.Definition{"targets": []string{"qemu", "metal"}, "kernel": "generic"}
+		nodes := def["nodes"].([]any)
+		nodes[1].(variant.Definition)["run"] = variant.Definition{"disk": "smallest"}
+		nodes[2].(variant.Definition)["install"] = variant.Definition{"disk": "/dev/disk/by-id/virtio-" + diskSerial}
+	})
+	v.Ingot(t, "lock", "lab")
+	return v
 }
 
 // diskSerial is the serial number of the machines' disk.

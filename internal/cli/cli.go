@@ -99,7 +99,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.initCommand(), a.validateCommand(), a.showCommand(), a.inventoryCommand(), a.schemaCommand(),
 		a.pkiCommand(), a.kubeconfigCommand(), a.isoCommand(), a.lockCommand(), a.inspectCommand(),
-		a.imagesCommand(), a.bootISOCommand(), a.verifyCommand(), a.cacheCommand(), a.labCommand(), a.publishCommand(),
+		a.imagesCommand(), a.bootISOCommand(), a.serveCommand(), a.verifyCommand(), a.cacheCommand(), a.labCommand(), a.publishCommand(),
 		a.exportCommand(), a.versionCommand(), a.manCommand(),
 	)
 	wrapArgs(root)

@@ -105,12 +105,15 @@ func (s *steps) End(step string, took time.Duration, cached bool, size int64, er
 	s.draw(true)
 }
 
-// warn shows a line above the steps.
-func (s *steps) warn(message string) {
+// warn shows a warning above the steps.
+func (s *steps) warn(message string) { s.line("warning: " + message) }
+
+// line shows a line above the steps.
+func (s *steps) line(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clear()
-	_, _ = fmt.Fprintf(s.w, "warning: %s\n", message)
+	_, _ = fmt.Fprintf(s.w, "%s\n", text)
 	s.draw(true)
 }
 

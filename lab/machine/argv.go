@@ -36,7 +36,7 @@ func Argv(c Config) []string {
 		argv = append(argv, "-fw_cfg", "name="+value(f.Name)+",file="+value(f.File))
 	}
 	for i, n := range c.Nets {
-		argv = append(argv, n.argv(i)...)
+		argv = append(argv, c.netArgv(n, i)...)
 	}
 	return argv
 }
@@ -126,25 +126,36 @@ func (c Config) stickArgv() []string {
 	return argv
 }
 
-func (n Net) argv(i int) []string {
-	id := "net" + strconv.Itoa(i)
-	var netdev strings.Builder
+func netdev(i int) string { return "net" + strconv.Itoa(i) }
+
+func (c Config) netArgv(n Net, i int) []string {
+	id := netdev(i)
+	var options strings.Builder
 	switch n.Kind {
 	case User:
 		// restrict: neither the host nor anything beyond it can be reached.
-		netdev.WriteString("user,id=" + id + ",restrict=on")
+		options.WriteString("user,id=" + id + ",restrict=on")
 		for _, f := range n.Forward {
-			netdev.WriteString(",hostfwd=tcp:127.0.0.1:" + strconv.Itoa(f.Host) + "-:" + strconv.Itoa(f.Guest))
+			options.WriteString(",hostfwd=tcp:127.0.0.1:" + strconv.Itoa(f.Host) + "-:" + strconv.Itoa(f.Guest))
+		}
+		for _, r := range n.Reach {
+			options.WriteString(",guestfwd=tcp:" + r.Address + "-cmd:" + value(r.Command))
+		}
+		if n.File != "" {
+			options.WriteString(",bootfile=" + value(n.File))
 		}
 	case Multicast:
-		netdev.WriteString("socket,id=" + id + ",mcast=" + value(n.Group) + ",localaddr=127.0.0.1")
+		options.WriteString("socket,id=" + id + ",mcast=" + value(n.Group) + ",localaddr=127.0.0.1")
 	case Datagram:
-		netdev.WriteString("dgram,id=" + id + ",local.type=unix,local.path=" + value(n.Local) +
+		options.WriteString("dgram,id=" + id + ",local.type=unix,local.path=" + value(n.Local) +
 			",remote.type=unix,remote.path=" + value(n.Remote))
 	}
 	device := "virtio-net-pci,netdev=" + id
 	if n.MAC != "" {
 		device += ",mac=" + n.MAC
 	}
-	return []string{"-netdev", netdev.String(), "-device", device}
+	if c.Boot == id {
+		device += ",bootindex=0"
+	}
+	return []string{"-netdev", options.String(), "-device", device}
 }

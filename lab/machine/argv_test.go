@@ -30,6 +30,15 @@ func TestArgv(t *testing.T) {
 			Sticks: []string{"/iso/boot,1.iso", "/iso/config.iso"}, Boot: "stick0",
 		},
 		"cd": {Name: "c", Accel: machine.TCG, CDBus: machine.SCSI, CDROMs: []string{"/iso/a.iso", "/iso/b.iso"}, Boot: "cdrom1"},
+		"network": {
+			Name: "n", Accel: machine.TCG, Boot: "net1", Nets: []machine.Net{
+				{Kind: machine.User},
+				{
+					Kind: machine.User, MAC: "52:54:00:00:00:01", File: "http://10.0.2.9:80/a,b.ipxe",
+					Reach: []machine.Reach{{Address: "10.0.2.9:80", Command: "bash '/t/a,b.sh' 8470"}},
+				},
+			},
+		},
 		"direct": {
 			Name: "k", Accel: machine.KVM, CDBus: machine.SCSI, CDROMs: []string{"/iso/a.iso"},
 			Direct: machine.Direct{Kernel: "/k/vmlinuz", Initrd: "/k/initrd", Line: "console=ttyS0 quiet"},
@@ -44,18 +53,20 @@ func TestArgv(t *testing.T) {
 // TestStartRefuses has machines that QEMU is not even asked to start.
 func TestStartRefuses(t *testing.T) {
 	for want, cfg := range map[string]machine.Config{
-		`name "a,b"`:                 {Name: "a,b", Dir: "d"},
-		`name ""`:                    {Dir: "d"},
-		`no folder`:                  {Name: "m"},
-		`unknown firmware "efi"`:     {Name: "m", Dir: "d", Firmware: "efi"},
-		`unknown acceleration "x"`:   {Name: "m", Dir: "d", Accel: "x"},
-		`unknown bus "sata"`:         {Name: "m", Dir: "d", CDBus: "sata"},
-		`5 CD-ROM drives`:            {Name: "m", Dir: "d", CDROMs: make([]string, 5)},
-		`-1 processors`:              {Name: "m", Dir: "d", CPUs: -1},
-		`unknown format "ova"`:       {Name: "m", Dir: "d", Disk: machine.Disk{Image: "i", Format: "ova"}},
-		`there is no drive "stick1"`: {Name: "m", Dir: "d", Sticks: []string{"s"}, Boot: "stick1"},
-		`without a kernel`:           {Name: "m", Dir: "d", Direct: machine.Direct{Line: "quiet"}},
-		`unknown kind "bridge"`:      {Name: "m", Dir: "d", Nets: []machine.Net{{Kind: "bridge"}}},
+		`name "a,b"`:               {Name: "a,b", Dir: "d"},
+		`name ""`:                  {Dir: "d"},
+		`no folder`:                {Name: "m"},
+		`unknown firmware "efi"`:   {Name: "m", Dir: "d", Firmware: "efi"},
+		`unknown acceleration "x"`: {Name: "m", Dir: "d", Accel: "x"},
+		`unknown bus "sata"`:       {Name: "m", Dir: "d", CDBus: "sata"},
+		`5 CD-ROM drives`:          {Name: "m", Dir: "d", CDROMs: make([]string, 5)},
+		`-1 processors`:            {Name: "m", Dir: "d", CPUs: -1},
+		`unknown format "ova"`:     {Name: "m", Dir: "d", Disk: machine.Disk{Image: "i", Format: "ova"}},
+		`there is no drive or interface "stick1"`: {Name: "m", Dir: "d", Sticks: []string{"s"}, Boot: "stick1"},
+		`without a kernel`:                        {Name: "m", Dir: "d", Direct: machine.Direct{Line: "quiet"}},
+		`interface "net1"`:                        {Name: "m", Dir: "d", Nets: []machine.Net{{Kind: machine.User}}, Boot: "net1"},
+		`no DHCP of its own`:                      {Name: "m", Dir: "d", Nets: []machine.Net{{Kind: machine.Datagram, File: "x"}}},
+		`unknown kind "bridge"`:                   {Name: "m", Dir: "d", Nets: []machine.Net{{Kind: "bridge"}}},
 	} {
 		t.Chdir(t.TempDir())
 		_, err := machine.Start(t.Context(), cfg)

@@ -56,7 +56,7 @@ type Config struct {
 	CDROMs   []string
 	CDBus    CDBus    // empty means IDE
 	Sticks   []string // images on USB sticks, which the machine cannot write to
-	Boot     string   // the drive that is started from before the disk, counted from 0: "cdrom0", "stick0"; empty means none
+	Boot     string   // what is started from before the disk, counted from 0: "cdrom0", "stick0", "net0"; empty means nothing
 	FWCfg    []FWCfg
 	Nets     []Net
 	Clock    time.Time // of the machine's hardware when it starts; zero means what the host's is
@@ -112,6 +112,8 @@ type Net struct {
 	MAC  string // empty means QEMU's default, the same in every machine
 
 	Forward []Forward // User: what is reachable from outside
+	Reach   []Reach   // User: what is reachable from inside
+	File    string    // User: what DHCP says to start from
 	Group   string    // Multicast: its address and port
 	Local   string    // Datagram: Unix socket of this end, made by QEMU
 	Remote  string    // Datagram: Unix socket of the other end
@@ -130,6 +132,11 @@ const (
 // Forward makes a TCP port of the machine reachable on 127.0.0.1. Host 0 means
 // any free port, which [Machine.Port] tells.
 type Forward struct{ Guest, Host int }
+
+// Reach is an IPv4 address and port, of 10.0.2.0/24, that the machine reaches: for
+// each connection a program of this host is started, whose input and output it
+// is. Its words are split as a shell does.
+type Reach struct{ Address, Command string }
 
 // withDefaults fills in what does not depend on the host.
 func (c Config) withDefaults() Config {
@@ -182,7 +189,7 @@ func (c Config) check() error {
 	case c.Disk.Image != "" && !slices.Contains([]string{"raw", "qcow2", "vmdk"}, c.Disk.Format):
 		return fmt.Errorf("disk %q: unknown format %q (raw, qcow2, vmdk)", c.Disk.Image, c.Disk.Format)
 	case c.Boot != "" && !c.hasDrive(c.Boot):
-		return fmt.Errorf("nothing to start from: there is no drive %q", c.Boot)
+		return fmt.Errorf("nothing to start from: there is no drive or interface %q", c.Boot)
 	case c.Direct.Kernel == "" && c.Direct != Direct{}:
 		return errors.New("initrd or kernel line without a kernel")
 	}
@@ -190,11 +197,15 @@ func (c Config) check() error {
 		if !slices.Contains([]NetKind{User, Multicast, Datagram}, n.Kind) {
 			return fmt.Errorf("unknown kind %q of network (user, multicast, datagram)", n.Kind)
 		}
+		if n.Kind != User && (len(n.Forward)+len(n.Reach) > 0 || n.File != "") {
+			return fmt.Errorf("a network of the kind %q has no forwards, no addresses and no DHCP of its own", n.Kind)
+		}
 	}
 	return nil
 }
 
-// hasDrive is whether the machine has a CD-ROM drive or a stick of a name.
+// hasDrive is whether the machine has a CD-ROM drive, a stick or an interface of
+// a name.
 func (c Config) hasDrive(name string) bool {
 	for i := range c.CDROMs {
 		if cdrom(i) == name {
@@ -203,6 +214,11 @@ func (c Config) hasDrive(name string) bool {
 	}
 	for i := range c.Sticks {
 		if stick(i) == name {
+			return true
+		}
+	}
+	for i := range c.Nets {
+		if netdev(i) == name {
 			return true
 		}
 	}

@@ -38,12 +38,25 @@ const (
 // config.iso in the folder is the identity that came with it.
 type Fetcher func(ctx context.Context, kernelLine, dir string) (path string, err error)
 
+// Confirmer tells who gave an identity that came with a fetched boot ISO that
+// the machine keeps it: outcome is install or run. It does nothing where none
+// came.
+type Confirmer func(ctx context.Context, kernelLine, dir, outcome string) error
+
 // Config is what the boot runs with.
 type Config struct {
-	Root   string     // of the machine: /
-	Runner run.Runner // for udevadm and systemctl
-	Fetch  Fetcher    // nil where the program cannot fetch
-	Now    func() time.Time
+	Root    string     // of the machine: /
+	Runner  run.Runner // for udevadm and systemctl
+	Fetch   Fetcher    // nil where the program cannot fetch
+	Confirm Confirmer  // nil where it cannot
+	Now     func() time.Time
+}
+
+// Say says a line on the consoles of the machine below root, as the scripts of
+// the initrd do.
+func Say(root, text string) {
+	log := &kernelLog{path: filepath.Join(root, "/dev/kmsg")}
+	log.say(levelNotice, text)
 }
 
 // boot is a boot under way.
@@ -197,12 +210,15 @@ type Noted struct {
 	Why    string `json:"why"`
 	// Install says that the machine is to start again from its disk.
 	Install bool `json:"install"`
+	// Installed says that the disk has this very image.
+	Installed bool `json:"installed"`
 }
 
 // note writes what the scripts and Done go by.
 func (b *boot) note(m *medium, p *Plan) error {
 	n := Noted{Action: p.Action, Disk: p.Disk.Path, Serial: p.Disk.Serial, Image: m.about.Image, Why: p.Why,
 		Install: p.Action == Write || p.Action == Finish}
+	n.Installed = n.Install || p.Installed
 	data, err := json.MarshalIndent(n, "", " ")
 	if err != nil {
 		return err

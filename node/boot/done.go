@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/ingot-k8s/ingot/internal/run"
@@ -19,14 +20,17 @@ const (
 	installFlag = runDir + "/install"
 	// ignitionEngine is there where Ignition writes the identity in the initrd.
 	ignitionEngine = "/usr/bin/ignition"
-	// provisionedStamp is what the script provision leaves on the state.
+	// provisionedStamp is what the script provision leaves on the state, and
+	// appliedStamp what the unpacker leaves below /etc, which is there too.
 	provisionedStamp = runDir + "/state/provisioned"
+	appliedStamp     = runDir + "/state/etc/upper/ingot/identity.applied"
 	// rebootPatience is how long systemd may take to end this boot.
 	rebootPatience = 2 * time.Minute
 )
 
 // Done ends an installation, once the identity is on the disk: it says so and
-// starts the machine again. Where nothing was installed it does nothing.
+// starts the machine again. An identity that was fetched is confirmed before
+// that, and so it is where nothing was installed.
 func Done(ctx context.Context, cfg Config) error {
 	b := &boot{Config: cfg, system: kernel{}}
 	log := &kernelLog{path: b.at("/dev/kmsg")}
@@ -46,6 +50,7 @@ func (b *boot) done(ctx context.Context) error {
 	if err := json.Unmarshal(data, &n); err != nil {
 		return fmt.Errorf("reading %s: %w", notedFile, err)
 	}
+	b.confirm(ctx, n)
 	if !n.Install {
 		return nil
 	}
@@ -73,6 +78,27 @@ func (b *boot) done(ctx context.Context) error {
 	}
 	unix.Sync()
 	return b.Runner.Run(ctx, run.Command{Argv: []string{"systemctl", "--force", "--force", "reboot"}})
+}
+
+// confirm tells the server that the identity is with the state, on a disk: so
+// the power may go at any time before, and the machine asks again.
+func (b *boot) confirm(ctx context.Context, n Noted) {
+	_, err := os.Stat(b.at(provisionedStamp))
+	_, err2 := os.Stat(b.at(appliedStamp))
+	if b.Confirm == nil || err != nil && err2 != nil {
+		return
+	}
+	line, err := os.ReadFile(b.at("/proc/cmdline"))
+	if err == nil {
+		outcome := "run"
+		if n.Installed {
+			outcome = "install"
+		}
+		err = b.Confirm(ctx, strings.TrimSpace(string(line)), b.at(fetchDir), outcome)
+	}
+	if err != nil {
+		b.say(levelError, fmt.Sprintf("the identity is kept, and the server was not told: %v", err))
+	}
 }
 
 // after is a channel that gets something after a time.
