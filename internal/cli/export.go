@@ -11,6 +11,7 @@ import (
 	"github.com/ingot-k8s/ingot/builder"
 	"github.com/ingot-k8s/ingot/cluster"
 	"github.com/ingot-k8s/ingot/ignition"
+	"github.com/ingot-k8s/ingot/internal/delivery"
 	"github.com/ingot-k8s/ingot/publish"
 	"github.com/ingot-k8s/ingot/publish/digitalocean"
 	"github.com/ingot-k8s/ingot/publish/terraform"
@@ -135,12 +136,12 @@ func (a *app) exportTo(c *cluster.Cluster, e exporter, dir, files string, dryRun
 }
 
 func (a *app) exportDigitalOcean(c *cluster.Cluster, files string) (*terraform.Export, error) {
-	image, err := a.publishImage(c, digitalocean.Name, builder.RawGZ)
+	image, err := delivery.Find(c, a.imagesOf(c), digitalocean.Name, builder.RawGZ)
 	if err != nil {
 		return nil, err
 	}
 	file := userDataFile(c)
-	l, err := digitalocean.NewLayout(c, image.id, func(node string) string { return filepath.Join(node, file) })
+	l, err := digitalocean.NewLayout(c, image.ID, func(node string) string { return filepath.Join(node, file) })
 	if err != nil {
 		return nil, err
 	}
@@ -150,17 +151,17 @@ func (a *app) exportDigitalOcean(c *cluster.Cluster, files string) (*terraform.E
 		}
 	}
 	return &terraform.Export{
-		Destination: digitalocean.Name, Cluster: c.Def.Name, Image: image.id, Nodes: len(l.Nodes), Variables: &terraform.DigitalOcean{Layout: *l, Files: files},
+		Destination: digitalocean.Name, Cluster: c.Def.Name, Image: image.ID, Nodes: len(l.Nodes), Variables: &terraform.DigitalOcean{Layout: *l, Files: files},
 	}, nil
 }
 
 func (a *app) exportVSphere(c *cluster.Cluster, files string) (*terraform.Export, error) {
-	image, err := a.publishImage(c, "esxi", builder.OVA)
+	image, err := delivery.Find(c, a.imagesOf(c), "esxi", builder.OVA)
 	if err != nil {
 		return nil, err
 	}
 	machines, _ := machinesOf(c, nil, "")
-	l, err := vsphere.NewLayout(c.Def.Name, *c.Def.Publish.VSphere, image.id, machines)
+	l, err := vsphere.NewLayout(c.Def.Name, *c.Def.Publish.VSphere, image.ID, machines)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +171,7 @@ func (a *app) exportVSphere(c *cluster.Cluster, files string) (*terraform.Export
 		}
 	}
 	return &terraform.Export{
-		Destination: vsphere.Name, Cluster: c.Def.Name, Image: image.id, Nodes: len(l.Nodes), Variables: &terraform.VSphere{Layout: *l, Files: files},
+		Destination: vsphere.Name, Cluster: c.Def.Name, Image: image.ID, Nodes: len(l.Nodes), Variables: &terraform.VSphere{Layout: *l, Files: files},
 	}, nil
 }
 
