@@ -2,7 +2,9 @@ package packer_test
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
+	"io/fs"
 	"log"
 	"net/http/httptest"
 	"os"
@@ -93,19 +95,23 @@ func published(t *testing.T, w *world) {
 	}
 }
 
-// elsewhere is the cluster lab with other targets and destinations.
+// elsewhere is the cluster lab with other targets and destinations. Its folder is
+// kept, with its lock, so that the next run bakes no other base.
 func (w *world) elsewhere(t *testing.T, server string) string {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "lab")
-	check(t, os.CopyFS(dir, os.DirFS(filepath.Join(w.dir, "clusters", "lab"))))
-	file := filepath.Join(dir, "cluster.yaml")
-	text, err := os.ReadFile(file)
+	lab, dir := filepath.Join(w.dir, "clusters", "lab"), filepath.Join(w.dir, "elsewhere", "lab")
+	text, err := os.ReadFile(filepath.Join(lab, "cluster.yaml"))
 	check(t, err)
 	changed := strings.Replace(string(text), "targets: [qemu]", "targets: [digitalocean, esxi]", 1)
 	if changed == string(text) {
-		t.Fatalf("the targets of %s are written otherwise", file)
+		t.Fatalf("the targets of %s are written otherwise", lab)
 	}
-	check(t, os.WriteFile(file, []byte(changed+"publish: {vsphere: {server: '"+server+"', cluster: DC0_C0}}\n"), 0o644))
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		check(t, os.CopyFS(dir, os.DirFS(lab)))
+	}
+	check(t, os.WriteFile(filepath.Join(dir, "cluster.yaml"), []byte(changed+"publish: {vsphere: {server: '"+server+"', cluster: DC0_C0}}\n"), 0o644))
+	// VMware's tools come with the target.
+	w.command(t, invocation{}, w.ingot, "lock", "lab", "--clusters", filepath.Dir(dir)).ok(t)
 	return dir
 }
 

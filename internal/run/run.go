@@ -9,10 +9,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"os/exec"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // grace is how long a program may take to tidy up after a cancelled context.
@@ -80,6 +83,10 @@ func (Exec) Run(ctx context.Context, c Command) error {
 		cmd.Stderr = io.MultiWriter(&stderr, c.Stderr)
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// What this process was started with besides, such as Packer's pipes, is not
+	// for programs: mmdebstrap's shell takes no descriptor from 10 on. A kernel
+	// before 5.11 passes them on.
+	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = grace
 

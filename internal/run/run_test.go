@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/ingot-k8s/ingot/internal/run"
+	"golang.org/x/sys/unix"
 )
 
 // modeVar makes this test binary behave as a program for the tests to run.
@@ -98,6 +100,22 @@ func TestRunInheritsEnvironment(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), `extra "inherited"`) || !strings.Contains(out.String(), `stdin ""`) {
 		t.Errorf("got %s", out.String())
+	}
+}
+
+// What the caller was started with besides is not passed on.
+func TestRunInheritsNoDescriptors(t *testing.T) {
+	leaked, err := unix.Dup(2) // without FD_CLOEXEC
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(leaked) }() // nothing was written
+	var out bytes.Buffer
+	if err := (run.Exec{}).Run(t.Context(), run.Command{Argv: []string{"ls", "/proc/self/fd"}, Stdout: &out}); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Fields(out.String()); !slices.Equal(got, []string{"0", "1", "2", "3"}) { // the last is the folder
+		t.Errorf("a program has the descriptors %q", got)
 	}
 }
 

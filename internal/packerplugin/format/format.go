@@ -44,7 +44,7 @@ func New(f builder.Format) *post.Processor {
 		ui.Say(fmt.Sprintf("%s  %s", out.SHA256, out.Name))
 		file := filepath.Join(s.Dir, out.Name)
 		return &post.Artifact{
-			Kind: "ingot.format", Name: out.Name, Text: "image " + file, Paths: []string{file}, Made: append(s.Made, *out),
+			Kind: "ingot.format", Name: out.Name, Text: "image " + file, Paths: []string{file}, Made: []builder.Output{*out},
 			Remove: func(context.Context) error { return remove(file) },
 		}, nil
 	}}

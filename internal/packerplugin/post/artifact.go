@@ -16,11 +16,11 @@ type Artifact struct {
 	Name   string                      // its id
 	Text   string                      // for people
 	Paths  []string                    // of files on this machine
-	Made   []builder.Output            // files beside the image, those of earlier post-processors too
+	Made   []builder.Output            // files beside the image, which are in no manifest
 	Entry  map[string]any              // for a registry of images; nil for that of the image
 	Remove func(context.Context) error // removes it, and not the image
 
-	from packersdk.Artifact // that it was made of
+	state map[string]any // of the image it was made of
 }
 
 var _ packersdk.Artifact = (*Artifact)(nil)
@@ -39,16 +39,21 @@ func (a *Artifact) String() string { return a.Text }
 
 // State implements packersdk.Artifact: that of the image it was made of, so that
 // post-processors can follow one another.
-func (a *Artifact) State(name string) any {
-	switch {
-	case name == registry.ArtifactStateURI && a.Entry != nil:
-		return a.Entry
-	case name == image.StateMade && len(a.Made) > 0:
-		if text, err := json.Marshal(a.Made); err == nil { // which it is always
-			return string(text)
-		}
+func (a *Artifact) State(name string) any { return a.state[name] }
+
+// follow keeps what those that follow need. The artifact that this one was made
+// of speaks through Packer, which ends with the call.
+func (a *Artifact) follow(from packersdk.Artifact) error {
+	a.state = map[string]any{}
+	for _, name := range []string{image.StateManifest, image.StateDefinition, registry.ArtifactStateURI} {
+		a.state[name] = from.State(name)
 	}
-	return a.from.State(name)
+	if a.Entry != nil {
+		a.state[registry.ArtifactStateURI] = a.Entry
+	}
+	made, err := json.Marshal(a.Made)
+	a.state[image.StateMade] = string(made)
+	return err
 }
 
 // Destroy implements packersdk.Artifact.

@@ -58,6 +58,6 @@ func (p *Processor) process(ctx context.Context, ui packersdk.Ui, from packersdk
 	if err != nil {
 		return nil, err
 	}
-	made.from = from
-	return made, nil
+	made.Made = append(source.Made, made.Made...)
+	return made, made.follow(from)
 }
