@@ -121,6 +121,7 @@ func TestVSphere(t *testing.T) {
 	if strings.Contains(would, "would") || strings.Contains(would, "--replace") || strings.Count(would, "kept") != 3 {
 		t.Errorf("Ingot would make it otherwise:\n%s", would)
 	}
+	h.newIdentity(t)
 	h.ingot(t, "publish", "vsphere", "hill", "--machines", "--detach-iso")
 	if h.line(t, isoOfW0) != "" {
 		t.Error("the config ISO is on the datastore still")
@@ -138,6 +139,31 @@ func TestVSphere(t *testing.T) {
 	}
 }
 
+// Addresses of the machine that is made anew, and of its ISO. The machine is the
+// target, too: else Terraform would mend what the simulator has forgotten of the
+// other one, which that cannot do.
+const (
+	machineOfW0  = `module.cluster.vsphere_virtual_machine.node["w0"]`
+	identityOfW0 = `module.cluster.vsphere_file.identity["w0"]`
+)
+
+// newIdentity has one machine made anew with an ISO of other content.
+func (h *hill) newIdentity(t *testing.T) {
+	t.Helper()
+	iso := filepath.Join(h.out(), "nodes", "w0", "config.iso")
+	text := read(t, iso) + strings.Repeat("\x00", 2048)
+	write(t, iso, text)
+	h.unchanged(t)
+	h.ok(t, "apply", "-no-color", "-auto-approve", oneByOne, "-replace="+machineOfW0, "-replace="+identityOfW0, "-target="+machineOfW0)
+	store := h.server.Model.Map().Any("Datastore").(*simulator.Datastore)
+	if read(t, filepath.Join(store.Summary.Url, "hill", "w0", "config.iso")) != text {
+		t.Error("the datastore has another ISO")
+	}
+	if would := h.ingot(t, "publish", "vsphere", "hill", "--machines", "--dry-run"); strings.Count(would, "kept") != 3 || strings.Contains(would, "--replace") {
+		t.Errorf("Ingot would make it otherwise:\n%s", would)
+	}
+}
+
 // newImage brings another image, and has one machine made anew.
 func (h *hill) newImage(t *testing.T) {
 	t.Helper()
@@ -146,8 +172,7 @@ func (h *hill) newImage(t *testing.T) {
 	old := h.output(t, "machines")
 	// The target keeps it from mending what the simulator has forgotten of the
 	// other machine, which that cannot do.
-	const w0 = `module.cluster.vsphere_virtual_machine.node["w0"]`
-	h.ok(t, "apply", "-no-color", "-auto-approve", oneByOne, "-var", `with_iso=["w0"]`, "-replace="+w0, "-target="+w0)
+	h.ok(t, "apply", "-no-color", "-auto-approve", oneByOne, "-var", `with_iso=["w0"]`, "-replace="+machineOfW0, "-target="+machineOfW0)
 	now := h.output(t, "machines")
 	if now["w0"] == old["w0"] || now["m0"] != old["m0"] {
 		t.Errorf("machines %v, were %v", now, old)

@@ -86,7 +86,7 @@ func (e *Export) Write(dir string, dryRun bool) (*publish.Summary, error) {
 	if dryRun {
 		return s, nil
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // it holds nothing secret
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
 	return s, atomicfile.Write(path, text, 0o644)
