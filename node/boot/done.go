@@ -65,14 +65,22 @@ func (b *boot) done(ctx context.Context) error {
 	if err := b.Runner.Run(ctx, run.Command{Argv: []string{"systemctl", "--no-block", "reboot"}}); err != nil {
 		return err
 	}
-	// The boot must not go on meanwhile. systemd ends this program when it is time.
-	select {
-	case <-ctx.Done():
+	if b.ended(ctx) {
 		return nil
-	case <-b.after(rebootPatience):
 	}
 	unix.Sync()
 	return b.Runner.Run(ctx, run.Command{Argv: []string{"systemctl", "--force", "--force", "reboot"}})
+}
+
+// ended waits until systemd ends this program, so that the boot does not go on
+// while the machine is to start again.
+func (b *boot) ended(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return true
+	case <-b.after(rebootPatience):
+		return false
+	}
 }
 
 // after is a channel that gets something after a time.
