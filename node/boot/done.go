@@ -17,8 +17,6 @@ const (
 	// installFlag is there where the machine was installed in this boot, for
 	// ConditionPathExists= of the unit.
 	installFlag = runDir + "/install"
-	// ignitionEngine is there where Ignition writes the identity in the initrd.
-	ignitionEngine = "/usr/bin/ignition"
 	// provisionedStamp is what the script provision leaves on the state.
 	provisionedStamp = runDir + "/state/provisioned"
 	// rebootPatience is how long systemd may take to end this boot.
@@ -72,6 +70,16 @@ func (b *boot) done(ctx context.Context) error {
 	return b.Runner.Run(ctx, run.Command{Argv: []string{"systemctl", "--force", "--force", "reboot"}})
 }
 
+// after is a channel that gets something after a time.
+func (b *boot) after(d time.Duration) <-chan struct{} {
+	c := make(chan struct{})
+	go func() {
+		b.system.wait(d)
+		close(c)
+	}()
+	return c
+}
+
 // ended waits until systemd ends this program, so that the boot does not go on
 // while the machine is to start again.
 func (b *boot) ended(ctx context.Context) bool {
@@ -83,12 +91,5 @@ func (b *boot) ended(ctx context.Context) bool {
 	}
 }
 
-// after is a channel that gets something after a time.
-func (b *boot) after(d time.Duration) <-chan struct{} {
-	c := make(chan struct{})
-	go func() {
-		b.system.wait(d)
-		close(c)
-	}()
-	return c
-}
+// ignitionEngine is there where Ignition writes the identity in the initrd.
+const ignitionEngine = "/usr/bin/ignition"
