@@ -47,15 +47,15 @@ func (b *boot) done(ctx context.Context) error {
 	if !n.Install {
 		return nil
 	}
+	identity := "with the identity of the machine"
+	if _, err := os.Stat(b.at(provisionedStamp)); err != nil {
+		identity = "WITHOUT an identity (none was found, or it could not be written; see above): the machine looks for one at every boot"
+	}
 	if _, err := os.Stat(b.at(ignitionEngine)); errors.Is(err, fs.ErrNotExist) {
 		// cloud-init takes the identity from the medium later, in the system.
 		b.say(levelNotice, fmt.Sprintf("image %s is installed on %s; this boot goes on from the boot ISO, for cloud-init to take the identity", n.Image, n.Disk))
 		b.say(levelNotice, "when the machine has joined, take the boot ISO out and start the machine again")
 		return nil
-	}
-	identity := "with the identity of the machine"
-	if _, err := os.Stat(b.at(provisionedStamp)); err != nil {
-		identity = "WITHOUT an identity (none was found, or it could not be written; see above): the machine looks for one at every boot"
 	}
 	b.say(levelNotice, fmt.Sprintf("image %s is installed on %s, %s", n.Image, n.Disk, identity))
 	b.say(levelNotice, "the machine starts again now: take the boot ISO out")
