@@ -17,6 +17,8 @@ const (
 	// installFlag is there where the machine was installed in this boot, for
 	// ConditionPathExists= of the unit.
 	installFlag = runDir + "/install"
+	// ignitionEngine is there where Ignition writes the identity in the initrd.
+	ignitionEngine = "/usr/bin/ignition"
 	// provisionedStamp is what the script provision leaves on the state.
 	provisionedStamp = runDir + "/state/provisioned"
 	// rebootPatience is how long systemd may take to end this boot.
@@ -90,6 +92,3 @@ func (b *boot) ended(ctx context.Context) bool {
 		return false
 	}
 }
-
-// ignitionEngine is there where Ignition writes the identity in the initrd.
-const ignitionEngine = "/usr/bin/ignition"
