@@ -64,6 +64,7 @@ func TestProgram(t *testing.T) {
 		"github.com/ingot-k8s/ingot/node/health",
 		"github.com/ingot-k8s/ingot/node/addons",
 		"github.com/ingot-k8s/ingot/node/boot",
+		"github.com/ingot-k8s/ingot/node/boot/fetch",
 		"github.com/ingot-k8s/ingot/node/boot/setting",
 		"github.com/ingot-k8s/ingot/node/edge",
 		"github.com/ingot-k8s/ingot/node/labels",

@@ -23,7 +23,8 @@ var (
 	saysInstalled  = regexp.MustCompile(`ingot: image (\S+) is installed on (\S+), with the identity of the machine`)
 )
 
-// installTime is how long an image may take to be written and read back.
+// installTime is how long an image may take to be written and read back, or to
+// be fetched.
 const installTime = 30 * time.Minute
 
 // TestBootISO starts machines from boot ISOs: from CDs and USB sticks, by BIOS

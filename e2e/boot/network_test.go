@@ -160,7 +160,7 @@ func runFromNetwork(t *testing.T, w *world) {
 	cfg := w.fromNetwork(t, "netrun", macRun, s)
 	n := w.start(t, cfg)
 	n.expect(saysFetching, identityTime, saysPanic, saysStop)
-	n.expect(saysIdentity, identityTime, saysPanic, saysStop)
+	n.expect(saysIdentity, installTime, saysPanic, saysStop)
 	n.expect(saysMakesState, identityTime, saysPanic, saysStop)
 	n.accepted("lab1", workerRoles)
 	n.login()
@@ -196,7 +196,7 @@ func installFromNetwork(t *testing.T, w *world) {
 	cfg := w.fromNetwork(t, "netinstall", macInstall, s)
 	cfg.Firmware = machine.UEFI
 	n := w.start(t, cfg)
-	n.expect(saysIdentity, identityTime, saysPanic, saysStop)
+	n.expect(saysIdentity, installTime, saysPanic, saysStop)
 	n.Kill()
 
 	n = w.start(t, cfg)

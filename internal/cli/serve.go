@@ -21,6 +21,7 @@ const serveAddress = "127.0.0.1:8470"
 type serveFlags struct {
 	listen, iso, certFile, keyFile string
 	macs, serials, next            []string
+	write, url                     string
 	once, dryRun, asJSON           bool
 }
 
@@ -40,6 +41,12 @@ func (a *app) serveCommand() *cobra.Command {
 			if (f.certFile == "") != (f.keyFile == "") {
 				return &usageError{command: cmd.CommandPath(), err: errors.New("--tls-cert and --tls-key go together")}
 			}
+			if (f.write == "") != (f.url == "") {
+				return &usageError{command: cmd.CommandPath(), err: errors.New("--write and --url go together: a folder, and where a web server has it")}
+			}
+			if f.write != "" {
+				return a.serveWrite(cmd.Context(), args[0], f)
+			}
 			if _, err := netip.ParseAddrPort(f.listen); err != nil {
 				return &usageError{command: cmd.CommandPath(), err: fmt.Errorf("reading --listen: %q is not ADDRESS:PORT, such as 192.0.2.1:8470 or [::]:8470", f.listen)}
 			}
@@ -54,6 +61,8 @@ func (a *app) serveCommand() *cobra.Command {
 	flags.StringArrayVar(&f.next, "node", nil, "the next machine that is not known is this node's; may be repeated, for one after the other")
 	flags.StringVar(&f.certFile, "tls-cert", "", "PEM file with the server's certificate (default: one is made for the run)")
 	flags.StringVar(&f.keyFile, "tls-key", "", "PEM file with its key")
+	flags.StringVar(&f.write, "write", "", "write the files for another web server to this folder, without identities, and serve nothing")
+	flags.StringVar(&f.url, "url", "", "with --write: address of that folder, such as http://192.0.2.2/prod")
 	flags.BoolVar(&f.once, "once", false, "end when every machine has said that it keeps its identity")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "check everything, print what would be served to whom, make no identity and listen to nothing")
 	flags.BoolVar(&f.asJSON, "json", false, "print what happens as JSON, an object a line; the last one is the summary")

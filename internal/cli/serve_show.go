@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -57,6 +58,42 @@ func (a *app) printServe(s *serve.Server, m *serve.Medium, f serveFlags) error {
 	for _, n := range plan.Nodes {
 		a.print("would give the identity of %s to: %s", n.Node, serveMachine(n, f.next))
 	}
+	return nil
+}
+
+// serveWrite writes the files for another web server.
+func (a *app) serveWrite(ctx context.Context, name string, f serveFlags) error {
+	c, err := a.load(name)
+	if err != nil {
+		return err
+	}
+	shown := a.steps()
+	medium, err := a.openBoot(ctx, c, f.iso, shown)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = medium.Close() }() // it was only read
+	if medium.Cluster != c.Def.Name {
+		return fmt.Errorf("the boot ISO is of the cluster %q, not %q", medium.Cluster, c.Def.Name)
+	}
+	paths, err := medium.Write(ctx, f.write, f.url, f.dryRun)
+	if err != nil {
+		return err
+	}
+	if f.asJSON {
+		return a.printJSON(struct {
+			Image string   `json:"image"`
+			Files []string `json:"files"`
+		}{medium.Image, paths})
+	}
+	for _, path := range paths {
+		if f.dryRun {
+			a.print("would write: %s", path)
+		} else {
+			a.print("%s  written", path)
+		}
+	}
+	a.say("next: have DHCP name %s/%s to iPXE; machines find their identity elsewhere, such as on a drive with config.iso", strings.TrimRight(f.url, "/"), serve.NameScript)
 	return nil
 }
 

@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"regexp"
+	"strconv"
 	"testing"
 	"time"
 
@@ -94,5 +97,34 @@ func TestIPXEByUEFI(t *testing.T) {
 		case <-late:
 			t.Fatal("the machine does not ask for its script")
 		}
+	}
+}
+
+// TestIPXEFromFiles: by the files for another web server, of which iPXE puts two
+// initrds into one.
+func TestIPXEFromFiles(t *testing.T) {
+	content := files()
+	content["vmlinuz"] = tinyKernel(t)
+	medium, err := serve.OpenMedium(t.Context(), bootISO(t, "INGOT_BOOT", content), nil)
+	must(t, err)
+	t.Cleanup(func() { must(t, medium.Close()) })
+	dir := t.TempDir()
+	web := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	t.Cleanup(web.Close)
+	w := &world{t: t, at: web.Listener.Addr().String()}
+	_, err = medium.Write(t.Context(), dir, "http://10.0.2.9:8470", false)
+	must(t, err)
+	m := qemu.Start(t, w.fromNetwork(mac0))
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	line := regexp.QuoteMeta("initrd=boot.initrd " + medium.Line + " ingot.boot=auto ingot.medium=http://10.0.2.9:8470/boot.iso ingot.medium.sha256=" + medium.SHA256("boot.iso"))
+	if _, err := m.Console().Expect(ctx, regexp.MustCompile(line)); err != nil {
+		t.Fatal(err)
+	}
+	size, err := m.Console().Expect(ctx, regexp.MustCompile(`^([0-9a-f]{8})`))
+	must(t, err)
+	both := int64(len(content["initrd"]) + len(content["boot.initrd"]))
+	if n, err := strconv.ParseInt(size.Match[1], 16, 64); err != nil || n < both || n > both+2*4096 {
+		t.Errorf("the kernel has %d bytes of initrds (%v), and there are %d", n, err, both)
 	}
 }

@@ -10,12 +10,12 @@ import (
 
 // Paths of what is served beside the parts of the medium.
 const (
-	PathScript   = "/boot.ipxe"      // what DHCP names: finds out which machine asks
+	PathScript   = "/" + NameScript  // what DHCP names: finds out which machine asks
 	pathMachine  = "/machine.ipxe"   // the script of one machine
 	pathInitrd   = "/machine.initrd" // its initrd
 	PathIdentity = "/identity"       // gives the identity, by a token
 	PathDone     = "/identity/done"  // is told that the machine keeps it
-	pathSums     = "/SHA256SUMS"
+	pathSums     = "/" + sumsName
 )
 
 // maxLine is COMMAND_LINE_SIZE of Linux for x86, without its zero: a longer
@@ -85,13 +85,7 @@ func plain(text string) string {
 // line is the kernel line of a machine that starts over the network. With a
 // token in its initrd it is told where to ask.
 func (s *Server) line(base string, identity bool) []string {
-	medium := s.cfg.Medium
-	line := append(strings.Fields(medium.Line),
-		"ingot.boot=auto",
-		"ingot.medium="+base+"/"+NameMedium,
-		"ingot.medium.sha256="+medium.SHA256(NameMedium),
-		fmt.Sprintf("ingot.medium.size=%d", medium.Size(NameMedium)),
-	)
+	line := mediumLine(s.cfg.Medium, base)
 	if identity || strings.HasPrefix(base, "https:") {
 		line = append(line, "ingot.identity.pin="+s.pin)
 	}
@@ -100,6 +94,16 @@ func (s *Server) line(base string, identity bool) []string {
 		line = append(line, "ingot.identity=https://"+host+PathIdentity)
 	}
 	return line
+}
+
+// mediumLine is the part of it about the medium.
+func mediumLine(m *Medium, base string) []string {
+	return append(strings.Fields(m.Line),
+		"ingot.boot=auto",
+		"ingot.medium="+base+"/"+NameMedium,
+		"ingot.medium.sha256="+m.SHA256(NameMedium),
+		fmt.Sprintf("ingot.medium.size=%d", m.Size(NameMedium)),
+	)
 }
 
 // checkLine holds the image's kernel line against what iPXE and Linux take.

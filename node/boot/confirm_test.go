@@ -26,6 +26,7 @@ func TestConfirm(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(t, Auto)
+			m.write(ignitionEngine, "")
 			m.write(notedFile, c.noted)
 			if c.stamp != "" {
 				m.write(c.stamp, "")

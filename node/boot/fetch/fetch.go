@@ -40,7 +40,7 @@ const (
 	silentTime = time.Minute      // without a byte
 	patience   = 15 * time.Minute // without any success
 	firstPause = time.Second
-	longPause  = 30 * time.Second
+	longPause  = 10 * time.Second
 )
 
 // Config says what is fetched, and where it goes.
@@ -57,7 +57,7 @@ type Config struct {
 	// Patience is how long is tried without success; 0 means 15 minutes.
 	Patience time.Duration
 	// Pause is the first pause between two tries, 0 means a second; each
-	// further one is twice as long, up to 30 times the first.
+	// further one is twice as long, up to 10 times the first.
 	Pause time.Duration
 }
 
