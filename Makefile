@@ -137,7 +137,7 @@ test: setup vet ## Run all tests, against the real programs; as root none is ski
 	go test ./...
 
 .PHONY: e2e
-e2e: e2e-bake e2e-packer e2e-ansible e2e-snapshot e2e-boot e2e-cluster e2e-terraform ## Bake, boot, and break a cluster, for real: an hour or more without KVM
+e2e: e2e-bake e2e-packer e2e-ansible e2e-snapshot e2e-boot e2e-boot-iso e2e-cluster ## Bake, boot, and break a cluster, for real: an hour or more without KVM
 
 .PHONY: e2e-bake
 e2e-bake: setup setup-bake build ## Bake images, and spoil bakes in every way; RUN=TestBake/Killed does one thing
@@ -157,7 +157,11 @@ e2e-snapshot: setup setup-bake build $(PINNED_PACKER) ## Make a node's image of 
 
 .PHONY: e2e-boot
 e2e-boot: setup setup-bake build ## Boot images in QEMU, two machines at once; RUN=TestIgnition/Life does one thing
-	$(E2E) -timeout 60m -parallel 2 -run '$(RUN)' ./e2e/boot
+	$(E2E) -timeout 60m -parallel 2 -run '$(or $(RUN),Test(Ignition|CloudInit|Keys))' ./e2e/boot
+
+.PHONY: e2e-boot-iso
+e2e-boot-iso: setup setup-bake build ## Run and install from boot ISOs, and over the network, in QEMU; RUN=TestBootISO/Install does one thing
+	$(E2E) -timeout 120m -parallel 2 -run '$(or $(RUN),Test(BootISO|Network))' ./e2e/boot
 
 .PHONY: e2e-cluster
 e2e-cluster: setup setup-bake build ## Bring up a cluster of three machines in QEMU and break it; STEPS='up|mesh|etcd' does some of it
@@ -169,7 +173,7 @@ e2e-terraform: setup $(TERRAFORM) ## Make machines by the real Terraform, on loo
 	INGOT_TEST_TERRAFORM='$(TERRAFORM)' INGOT_TEST_TERRAFORM_PROVIDERS='$(PROVIDERS)' go test -count=1 -v -timeout 30m -run '$(RUN)' ./e2e/terraform
 
 .PHONY: terraform-providers
-terraform-providers: $(TERRAFORM) # needs the network: registry.terraform.io
+terraform-providers: $(TERRAFORM)
 	@rm -rf '$(PROVIDERS).part' && mkdir -p '$(PROVIDERS).part'
 	for module in digitalocean vsphere; do '$(TERRAFORM)' -chdir="deploy/terraform/$$module" providers mirror '$(PROVIDERS).part'; done
 	@mv '$(PROVIDERS).part' '$(PROVIDERS)'
