@@ -23,7 +23,6 @@ import (
 var (
 	saysFetching  = regexp.MustCompile(`ingot: fetching the medium from http://10\.0\.2\.9:8470/boot\.iso`)
 	saysIdentity  = regexp.MustCompile(`ingot: the identity is here`)
-	saysNotIngot  = regexp.MustCompile(`ingot: the machine cannot start|ingot: .* does not answer`)
 	macRun        = "52:54:00:00:0e:01"
 	macInstall    = "52:54:00:00:0e:02"
 	networkServer = "10.0.2.9:8470" // as the machines see it
