@@ -110,7 +110,7 @@ func (b *bake) writeISO(ctx context.Context, iso images.Source, out *BootISO, mo
 }
 
 // rescue is whether a person may have a shell from a boot ISO.
-func (b *bake) rescue() bool { return false }
+func (b *bake) rescue() bool { return b.Cluster.Def.Boot.Rescue }
 
 // makeBootInitrd makes what the initrd lacks on a boot ISO.
 func (b *bake) makeBootInitrd(ctx context.Context, p *plan) (*step.Result, error) {

@@ -78,6 +78,7 @@ func TestKeysOfSteps(t *testing.T) {
 		"root":              {func(cfg *Config) { cfg.Root = !cfg.Root }, nil},
 		"a version":         {func(cfg *Config) { cfg.Version = "v9" }, []string{"bill"}},
 		"ingot-node":        {func(cfg *Config) { cfg.Program = []byte("other") }, []string{"bill", "medium", "root"}},
+		"a rescue shell":    {func(cfg *Config) { cfg.Cluster.Def.Boot.Rescue = true }, []string{"medium"}},
 		"a boot file":       {func(cfg *Config) { cfg.Lock.Debian.Boot[0].SHA256 = strings.Repeat("c", 64) }, []string{"bill", "start"}},
 		"a target":          {func(cfg *Config) { cfg.Cluster.Def.Image.Targets = []string{"digitalocean"} }, []string{"medium", "start"}},
 		"an image":          {func(cfg *Config) { cfg.Cluster.Def.Image.Preload = []string{"x@sha256:1"} }, []string{"containers", "root"}},

@@ -205,7 +205,7 @@ func TestISORefuses(t *testing.T) {
 		"other image": {func(p *ISOParts) { p.About.Disk.Size++ }, "the disk image has"},
 		"argument":    {func(p *ISOParts) { p.KernelArgs = []string{"a b"} }, "kernel line"},
 		"no GRUB":     {func(p *ISOParts) { p.GRUB.CD = nil }, "needs a content of its own"},
-		"large GRUB":  {func(p *ISOParts) { p.GRUB.CD = make([]byte, 1<<20-1) }, "begins before the end of another"},
+		"large GRUB":  {func(p *ISOParts) { p.GRUB.CD = make([]byte, 1<<20-1) }, `in partition "boot-bios"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := sampleISO(t)

@@ -2,6 +2,7 @@ package boot
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,8 +67,13 @@ func TestISOStarts(t *testing.T) {
 			m := qemu.Start(t, cfg)
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 			defer cancel()
-			for _, want := range []string{`loading the kernel`, `invalid magic number`} {
+			for _, want := range []string{`as the identity says`, `invalid magic number`} {
 				if _, err := m.Console().Expect(ctx, regexp.MustCompile(want), regexp.MustCompile(`not found|unknown filesystem`)); err != nil {
+					t.Fatal(err)
+				}
+				// On a busy machine GRUB takes its seconds for hours: the time that it
+				// measures them by is another one.
+				if _, err := fmt.Fprint(m.Console(), "\r"); err != nil {
 					t.Fatal(err)
 				}
 			}

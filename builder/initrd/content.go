@@ -136,8 +136,9 @@ var mayModules = []string{
 	"hid_generic", "usbhid", "i8042", "atkbd", // keys that turn a machine off
 }
 
-// netModules are drivers of network cards.
+// netModules are drivers of network cards. r8169 does nothing without realtek,
+// which no dependency names.
 var netModules = []string{
 	"virtio_net", "vmxnet3", "e1000", "e1000e", "hv_netvsc", "xen_netfront", "af_packet",
-	"igb", "igc", "ixgbe", "i40e", "ice", "r8169", "tg3", "bnxt_en", "mlx4_en", "mlx5_core", "ena",
+	"igb", "igc", "ixgbe", "i40e", "ice", "r8169", "realtek", "tg3", "bnxt_en", "mlx4_en", "mlx5_core", "ena",
 }

@@ -230,6 +230,37 @@ func TestLayoutErrors(t *testing.T) {
 	}
 }
 
+// TestOthers has what is in no partition stand between what is.
+func TestOthers(t *testing.T) {
+	l := gpt.Layout{Size: 8 << 20, Partitions: []gpt.Partition{{Label: "first", Type: gpt.EFI, Size: 1 << 20}}}
+	for at, want := range map[int64]string{
+		32 << 10: "", 2 << 20: "", 8<<20 - 64<<10: "",
+		512: "begins before the end", 1<<20 - 1: `in partition "first"`, 2<<20 - 1: `in partition "first"`, 8<<20 - 600: "begins before the end", 9 << 20: "is outside",
+	} {
+		l.Others = []images.Part{{Offset: at, Content: text(8)}}
+		d, err := l.Disk()
+		if want != "" {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("at %d: got %v, want %s", at, err, want)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, wanted := make([]byte, 8), make([]byte, 8)
+		if _, err := d.ReadAt(got, at); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := text(8).ReadAt(wanted, 0); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, wanted) {
+			t.Errorf("at %d: got %q, want %q", at, got, wanted)
+		}
+	}
+}
+
 func planError(l gpt.Layout) error { _, err := l.Plan(); return err }
 func diskError(l gpt.Layout) error { _, err := l.Disk(); return err }
 

@@ -155,6 +155,13 @@ func (l Layout) Disk() (*images.Disk, error) {
 		{Offset: 0, Content: images.Bytes(t.Primary())},
 		{Offset: size - int64(len(backup)), Content: images.Bytes(backup)},
 	}, l.Others...)
+	for _, o := range l.Others {
+		for _, e := range t.Entries {
+			if o.Offset < e.Offset()+e.Size() && o.Offset+o.Content.Size() > e.Offset() {
+				return nil, fmt.Errorf("laying out a disk: %d bytes at %d are in partition %q", o.Content.Size(), o.Offset, e.Label)
+			}
+		}
+	}
 	for i, p := range l.Partitions {
 		if p.Content != nil {
 			parts = append(parts, images.Part{Offset: t.Entries[i].Offset(), Content: p.Content})
