@@ -35,6 +35,7 @@ var (
 	older      = Content{NonZero: 0, Table: oldTable.with(stateLabel)}
 	begun      = Content{NonZero: 32 << 10, Begun: true}
 	begunTorn  = Content{NonZero: 0, Begun: true, Kind: damagedTable}
+	tornGPT    = Content{NonZero: 512, Kind: damagedTable}
 	begunThen  = Content{NonZero: 0, Begun: true, Kind: "a file system or member of one (LVM2_member)"}
 	stateOnly  = Content{NonZero: 0, Table: (&Table{Disk: "d5"}).with(stateLabel)}
 )
@@ -154,6 +155,9 @@ var decisions = []struct {
 	{"run, begun, with half a table", Auto, runOn(idA), []Disk{testDisk("/dev/sda", 7*gib, begunTorn)}, "run, with new state /dev/sda"},
 	{"run, begun, then something else", Auto, runOn(idA), []Disk{testDisk("/dev/sda", 7*gib, begunThen)}, "no: LVM2_member"},
 	{"install where a state was begun", Auto, installTo("first", ""), []Disk{testDisk("/dev/sda", 7*gib, begun)}, "install /dev/sda"},
+	{"run, and a disk with a damaged table", Auto, runOn("first"), []Disk{testDisk("/dev/sda", 7*gib, tornGPT), testDisk("/dev/sdb", 7*gib, empty)}, "no: unless it is on /dev/sda, Model"},
+	{"run, and a disk that cannot be read", Auto, runOn("first"), []Disk{testDisk("/dev/sda", 7*gib, broken), testDisk("/dev/sdb", 7*gib, empty)}, "no: unless it is on /dev/sda; input/output error"},
+	{"run by id, and a disk that cannot be read", Auto, runOn(idB), []Disk{testDisk("/dev/sda", 7*gib, broken), testDisk("/dev/sdb", 7*gib, empty)}, "run, with new state /dev/sdb"},
 	{"run by id, empty", Auto, runOn(idA), []Disk{testDisk("/dev/sda", 7*gib, empty), testDisk("/dev/sdb", 7*gib, stateOnly)}, "run, with new state /dev/sda"},
 	{"run by id, foreign", Auto, runOn(idA), []Disk{testDisk("/dev/sda", 7*gib, volume)}, "no: the state cannot be made on /dev/sda"},
 	{"run by id, not there", Auto, runOn(idB), []Disk{testDisk("/dev/sda", 7*gib, stateOnly)}, "no: no disk of this machine is"},

@@ -45,6 +45,10 @@ func (d *decision) run() (*Plan, error) {
 	default:
 		return nil, d.refuse(u, "more than one disk has the state of a machine", setRun+"; or take the others away")
 	}
+	if i := slices.IndexFunc(d.all, func(disk *Disk) bool { return disk.Holds.doubtful() }); i >= 0 {
+		return nil, d.refuse(u, fmt.Sprintf("no disk has the state of this machine, unless it is on %s, which holds %s", d.all[i], &d.all[i].Holds),
+			setRun+"; or mend that disk, or take it away")
+	}
 	empty := slices.DeleteFunc(d.fitting(u), func(disk *Disk) bool { return !disk.Holds.Blank() })
 	if rule == "" && len(d.fitting(u)) > 1 {
 		return nil, d.refuse(u, "no disk has the state of this machine, and nothing says on which of several it is to be made", setRun)

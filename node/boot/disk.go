@@ -59,6 +59,11 @@ func (c *Content) Blank() bool {
 	return c.Empty() || c.Begun && !c.Unfinished && c.Unreadable == "" && len(c.Parts) == 0 && (c.Kind == "" || c.Kind == damagedTable)
 }
 
+// doubtful reports whether the disk may have a state that cannot be seen.
+func (c *Content) doubtful() bool {
+	return c.Unreadable != "" || c.Kind == damagedTable && !c.Blank()
+}
+
 // hasState reports whether the disk has the state of a machine. A table that is
 // about to be overwritten does not count.
 func (c *Content) hasState() bool { return !c.Unfinished && c.Table.label(stateLabel) }

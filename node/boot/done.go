@@ -49,15 +49,15 @@ func (b *boot) done(ctx context.Context) error {
 	if !n.Install {
 		return nil
 	}
+	identity := "with the identity of the machine"
+	if _, err := os.Stat(b.at(provisionedStamp)); err != nil {
+		identity = "WITHOUT an identity (none was found, or it could not be written; see above): the machine looks for one at every boot"
+	}
 	if _, err := os.Stat(b.at(ignitionEngine)); errors.Is(err, fs.ErrNotExist) {
 		// cloud-init takes the identity from the medium later, in the system.
 		b.say(levelNotice, fmt.Sprintf("image %s is installed on %s; this boot goes on from the boot ISO, for cloud-init to take the identity", n.Image, n.Disk))
 		b.say(levelNotice, "when the machine has joined, take the boot ISO out and start the machine again")
 		return nil
-	}
-	identity := "with the identity of the machine"
-	if _, err := os.Stat(b.at(provisionedStamp)); err != nil {
-		identity = "WITHOUT an identity (none was found, or it could not be written; see above): the machine looks for one at every boot"
 	}
 	b.say(levelNotice, fmt.Sprintf("image %s is installed on %s, %s", n.Image, n.Disk, identity))
 	b.say(levelNotice, "the machine starts again now: take the boot ISO out")
@@ -65,11 +65,8 @@ func (b *boot) done(ctx context.Context) error {
 	if err := b.Runner.Run(ctx, run.Command{Argv: []string{"systemctl", "--no-block", "reboot"}}); err != nil {
 		return err
 	}
-	// The boot must not go on meanwhile. systemd ends this program when it is time.
-	select {
-	case <-ctx.Done():
+	if b.ended(ctx) {
 		return nil
-	case <-b.after(rebootPatience):
 	}
 	unix.Sync()
 	return b.Runner.Run(ctx, run.Command{Argv: []string{"systemctl", "--force", "--force", "reboot"}})
@@ -83,4 +80,15 @@ func (b *boot) after(d time.Duration) <-chan struct{} {
 		close(c)
 	}()
 	return c
+}
+
+// ended waits until systemd ends this program, so that the boot does not go on
+// while the machine is to start again.
+func (b *boot) ended(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return true
+	case <-b.after(rebootPatience):
+		return false
+	}
 }

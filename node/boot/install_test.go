@@ -183,10 +183,7 @@ func TestPowerCuts(t *testing.T) {
 			t.Errorf("only %d steps", whole.did)
 		}
 		rng := rand.New(rand.NewPCG(3, 4))
-		keeps := []func() bool{func() bool { return false }, func() bool { return true }}
-		for range 2 {
-			keeps = append(keeps, func() bool { return rng.IntN(2) == 0 })
-		}
+		keeps := []func() bool{func() bool { return false }, func() bool { return true }, func() bool { return rng.IntN(2) == 0 }}
 		for after := range whole.did {
 			d := &cutDisk{data: bytes.Clone(before), left: after, wrong: -1}
 			if err := WriteImage(t.Context(), d, int64(len(before)), source, noWord); !errors.Is(err, errCut) {

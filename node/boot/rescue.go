@@ -36,7 +36,9 @@ func (b *boot) rescue(ctx context.Context) error {
 		case used := <-ended:
 			if used {
 				b.say(levelNotice, "rescue: the shell was left, the machine starts again")
-				return b.Runner.Run(ctx, run.Command{Argv: []string{"systemctl", "--force", "reboot"}})
+				err := b.Runner.Run(ctx, run.Command{Argv: []string{"systemctl", "--force", "reboot"}})
+				b.ended(ctx)
+				return err
 			}
 		case <-ctx.Done():
 			return ctx.Err()

@@ -44,7 +44,7 @@ func describe(b *block, medium string) Disk {
 	d := Disk{
 		Path: b.path(), Port: b.env["ID_PATH"], Model: b.model(), Serial: b.serial(), Size: b.bytes(),
 		Sector:    max(int(b.number("queue/logical_block_size")), imageSector),
-		Removable: b.number("removable") == 1 || b.env["ID_BUS"] == "usb",
+		Removable: b.number("removable") == 1 || b.usb(),
 		ReadOnly:  b.number("ro") == 1,
 		Medium:    b.path() == medium,
 	}

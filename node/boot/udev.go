@@ -100,6 +100,15 @@ func (b *block) cd() bool {
 	return b.number("device/type") == scsiCD || b.env["ID_CDROM"] == "1"
 }
 
+// usbBus is in the path of what is attached by USB, whatever speaks behind the
+// bridge.
+var usbBus = regexp.MustCompile(`/usb[0-9]+/`)
+
+func (b *block) usb() bool {
+	path, err := filepath.EvalSymlinks(filepath.Join(b.root, "sys/class/block", b.name))
+	return b.env["ID_BUS"] == "usb" || err == nil && usbBus.MatchString(path)
+}
+
 // auxiliary are parts of flash cards that are devices of their own, and floppies.
 var auxiliary = regexp.MustCompile(`^(mmcblk[0-9]+(boot[0-9]+|rpmb|gp[0-9]+)|fd[0-9]+)$`)
 
