@@ -92,9 +92,12 @@ func TestISO(t *testing.T) {
 			t.Errorf("xorriso does not say %q:\n%s", want, said)
 		}
 	}
+}
 
-	dir := filepath.Join(t.TempDir(), "files")
-	tool(t, "xorriso", "-osirrox", "on", "-indev", path, "-extract", "/", dir, "-rollback_end")
+// TestISOFiles has the files be what they are made of.
+func TestISOFiles(t *testing.T) {
+	p := sampleISO(t)
+	dir := extractAll(t, writeISO(t, p))
 	disk, _, err := Disk(p.Parts)
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +128,13 @@ func TestISO(t *testing.T) {
 	if err != nil || about != p.About || !strings.HasPrefix(line, "ingot.root="+p.Root.Hash.String()+" ingot.cluster=") {
 		t.Errorf("ingot.json: %s, %v", data, err)
 	}
+}
 
+// TestISOMenu has GRUB find its config, and in it the way to the files, by UEFI
+// from a stick and from a CD.
+func TestISOMenu(t *testing.T) {
+	p := sampleISO(t)
+	dir := extractAll(t, writeISO(t, p))
 	esp := extracted(dir, "efi.img")
 	if out := tool(t, "fsck.vfat", "-n", esp); strings.Contains(out, "wrong") {
 		t.Errorf("fsck.vfat: %s", out)
@@ -146,6 +155,13 @@ func TestISO(t *testing.T) {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
 	}
+}
+
+func extractAll(t *testing.T, iso string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "files")
+	tool(t, "xorriso", "-osirrox", "on", "-indev", iso, "-extract", "/", dir, "-rollback_end")
+	return dir
 }
 
 // extracted is where xorriso puts a file: names have upper case letters there.

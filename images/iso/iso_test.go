@@ -115,50 +115,21 @@ func run(t testing.TB, name string, args ...string) string {
 	return string(out)
 }
 
-// TestFiles has every program that reads volumes give the files back.
-func TestFiles(t *testing.T) {
-	c, others := sample()
-	disk := compose(t, c, others)
-	path, want := write(t, disk), contents(t, c, disk)
-	check := func(name string, got []byte) {
-		t.Helper()
-		w := want[name]
-		if name == "EFI/ELTORITO.IMG" {
-			got, w = withoutTable(got), withoutTable(w)
-		}
-		if !bytes.Equal(got, w) {
-			t.Errorf("%s: %d bytes, want %d, or others", name, len(got), len(w))
-		}
-	}
-	folder := func(t *testing.T, dir string) {
-		t.Helper()
-		found := 0
-		err := filepath.WalkDir(dir, func(file string, d os.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			found++
-			data, err := os.ReadFile(file)
-			check(strings.TrimSuffix(strings.ToUpper(strings.TrimPrefix(file, dir+"/")), ".;1"), data)
-			return err
-		})
-		if err != nil || found != len(want) {
-			t.Errorf("%d files, %v; want %d", found, err, len(want))
-		}
-	}
-	t.Run("xorriso", func(t *testing.T) {
+// readers are the programs that give files back: into a folder, or one by one.
+var readers = map[string]func(t *testing.T, path string, c *checker){
+	"xorriso": func(t *testing.T, path string, c *checker) {
 		dir := filepath.Join(t.TempDir(), "files")
 		run(t, "xorriso", "-osirrox", "on", "-indev", path, "-extract", "/", dir, "-rollback_end")
-		folder(t, dir)
-	})
-	t.Run("bsdtar", func(t *testing.T) {
+		c.folder(t, dir)
+	},
+	"bsdtar": func(t *testing.T, path string, c *checker) {
 		dir := t.TempDir()
 		run(t, "bsdtar", "-x", "-f", path, "-C", dir)
-		folder(t, dir)
-	})
-	t.Run("isoinfo", func(t *testing.T) {
+		c.folder(t, dir)
+	},
+	"isoinfo": func(t *testing.T, path string, c *checker) {
 		list := run(t, "isoinfo", "-f", "-i", path)
-		for name := range want {
+		for name := range c.want {
 			id := "/" + name
 			if !strings.Contains(name, ".") {
 				id += "."
@@ -167,38 +138,80 @@ func TestFiles(t *testing.T) {
 				t.Errorf("%s is not listed:\n%s", id, list)
 				continue
 			}
-			out, err := exec.Command(need.Tool(t, "isoinfo"), "-i", path, "-x", id+";1").Output()
-			if err != nil {
-				t.Fatal(err)
-			}
-			check(name, out)
+			c.output(t, name, "isoinfo", "-i", path, "-x", id+";1")
 		}
-	})
-	t.Run("GRUB", func(t *testing.T) {
-		for name := range want {
-			if strings.HasPrefix(name, "MANY/") {
-				continue
+	},
+	"GRUB": func(t *testing.T, path string, c *checker) {
+		for name := range c.want {
+			if !strings.HasPrefix(name, "MANY/") {
+				c.output(t, name, "grub-fstest", path, "cat", "(loop0)/"+strings.ToLower(name))
 			}
-			out, err := exec.Command(need.Tool(t, "grub-fstest"), path, "cat", "(loop0)/"+strings.ToLower(name)).Output()
-			if err != nil {
-				t.Fatal(err)
-			}
-			check(name, out)
 		}
-	})
-	t.Run("Linux", func(t *testing.T) {
+	},
+	"Linux": func(t *testing.T, path string, c *checker) {
 		need.Root(t)
 		dir := t.TempDir()
 		if out, err := exec.Command(need.Tool(t, "mount"), "-t", "iso9660", "-o", "loop,ro", path, dir).CombinedOutput(); err != nil {
 			t.Skipf("no loop devices or no iso9660: %v: %s", err, out)
 		}
 		defer run(t, "umount", dir)
-		folder(t, dir)
+		c.folder(t, dir)
 		info, err := os.Stat(filepath.Join(dir, "boot.initrd"))
 		if err != nil || !info.ModTime().Equal(date) {
 			t.Errorf("boot.initrd is of %v, %v", info, err)
 		}
+	},
+}
+
+// checker knows what files have.
+type checker struct{ want map[string][]byte }
+
+func (c *checker) file(t *testing.T, name string, got []byte) {
+	t.Helper()
+	want := c.want[name]
+	if name == "EFI/ELTORITO.IMG" {
+		got, want = withoutTable(got), withoutTable(want)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s: %d bytes, want %d, or others", name, len(got), len(want))
+	}
+}
+
+// output checks a file that a program prints.
+func (c *checker) output(t *testing.T, name, program string, args ...string) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), need.Tool(t, program), args...).Output()
+	if err != nil {
+		t.Fatalf("%s %q: %v", program, args, err)
+	}
+	c.file(t, name, out)
+}
+
+func (c *checker) folder(t *testing.T, dir string) {
+	t.Helper()
+	found := 0
+	err := filepath.WalkDir(dir, func(file string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		found++
+		data, err := os.ReadFile(file)
+		c.file(t, strings.ToUpper(strings.TrimPrefix(file, dir+"/")), data)
+		return err
 	})
+	if err != nil || found != len(c.want) {
+		t.Errorf("%d files, %v; want %d", found, err, len(c.want))
+	}
+}
+
+// TestFiles has every program that reads volumes give the files back.
+func TestFiles(t *testing.T) {
+	c, others := sample()
+	disk := compose(t, c, others)
+	path, want := write(t, disk), &checker{contents(t, c, disk)}
+	for name, read := range readers {
+		t.Run(name, func(t *testing.T) { read(t, path, want) })
+	}
 }
 
 // TestBoot has xorriso and libblkid say what they take the volume for.

@@ -29,6 +29,9 @@ const maxSerial = 64
 
 var uuidPattern = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
+// noUUID is that of machines that have none.
+const noUUID = "00000000-0000-0000-0000-000000000000"
+
 // ParseMAC reads a MAC address of 48 bits, with colons or hyphens, and gives it
 // in lower case with colons.
 func ParseMAC(s string) (string, error) {
@@ -81,6 +84,9 @@ func parseMachine(query url.Values) (Machine, error) {
 	if s := query.Get(queryUUID); s != "" {
 		if m.UUID = strings.ToLower(s); !uuidPattern.MatchString(m.UUID) {
 			return Machine{}, fmt.Errorf("%q is not a UUID", s)
+		}
+		if m.UUID == noUUID {
+			m.UUID = ""
 		}
 	}
 	if m == (Machine{}) {

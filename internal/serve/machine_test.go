@@ -59,7 +59,7 @@ func TestKnown(t *testing.T) {
 	if e := w.last(serve.Unknown); e.Node != "" || e.Address == "" {
 		t.Errorf("the server tells %+v", e)
 	}
-	for _, query := range []string{"", "mac=x", "uuid=x", "serial=", "mac=01:00:00:00:00:00"} {
+	for _, query := range []string{"", "uuid=00000000-0000-0000-0000-000000000000", "mac=x", "uuid=x", "serial=", "mac=01:00:00:00:00:00"} {
 		if status, body := w.do(http.MethodGet, "http://"+w.at+"/machine.ipxe?"+query, nil, ""); status != http.StatusBadRequest {
 			t.Errorf("%q: %d: %s", query, status, body)
 		}
